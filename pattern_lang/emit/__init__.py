@@ -1,0 +1,1 @@
+"""The files that a pattern leaves behind: weights, estimate, plan and report."""

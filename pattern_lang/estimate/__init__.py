@@ -1,0 +1,1 @@
+"""Susceptibilities of real networks: sampling, moments, diagnostics, cache."""

@@ -1,0 +1,223 @@
+"""A pattern after lowering: goals on observables and convex constraints on the weights.
+
+Everything here is symbolic. Amounts are in canonical units (nats, plain numbers) or in posterior
+standard deviations (`Unit.SD`), which become numbers once the estimate is known.
+"""
+
+from attrs import field, frozen
+
+from pattern_lang.diagnostics import Span
+from pattern_lang.ir.queries import Queries
+from pattern_lang.ir.sources import Argument, Predicate
+from pattern_lang.semantics.units import Unit
+
+
+@frozen
+class Amount:
+    """A number in a canonical unit: `ONE`, `NATS` or `SD`."""
+
+    value: float
+    unit: Unit
+
+
+@frozen
+class Goal:
+    """`shift | raise | lower | hold` of one observable.
+
+    `kind` is the keyword. For shift the predicted shift equals the amount; raise: at least it;
+    lower: at most minus it; hold: within plus and minus it. `source` is the statement's text.
+    """
+
+    kind: str
+    observable: str
+    amount: Amount
+    source: str
+    origin: Span | None = field(default=None, eq=False, repr=False)
+
+
+@frozen
+class Move:
+    """`move [O…] along [c…] by Q`: the shifts are `t·c`, with `t = amount`, or the largest t."""
+
+    observables: tuple[str, ...]
+    direction: tuple[Amount, ...]
+    amount: Amount | None
+    source: str
+    origin: Span | None = field(default=None, eq=False, repr=False)
+
+
+@frozen
+class Entries:
+    """The vector w itself: the constraint holds for each unit."""
+
+
+@frozen
+class Mean:
+    """mean(w)."""
+
+
+@frozen
+class Total:
+    """sum(w)."""
+
+
+@frozen
+class GroupMass:
+    """mass(w, across: row.FIELD): the constraint holds for each group's relative share."""
+
+    field: str
+
+
+@frozen
+class ShareMass:
+    """mass(w, of: PREDICATE): the relative share of the units that satisfy a predicate."""
+
+    predicate: Predicate
+
+
+@frozen
+class Predicted:
+    """predicted(O): the predicted shift of an observable, in its own unit (SD if asked so)."""
+
+    observable: str
+    unit: Unit
+
+
+@frozen
+class SumSquares:
+    """sum_squares(scale·w + offset)."""
+
+    scale: float
+    offset: float
+
+
+@frozen
+class Norm:
+    """norm(scale·w + offset), Euclidean."""
+
+    scale: float
+    offset: float
+
+
+@frozen
+class L1:
+    """l1(scale·w + offset)."""
+
+    scale: float
+    offset: float
+
+
+@frozen
+class Maximum:
+    """max(w); convex."""
+
+
+@frozen
+class Minimum:
+    """min(w); concave."""
+
+
+@frozen
+class KL:
+    """kl(w) = mean(w log w), in nats, with conserved mass."""
+
+
+@frozen
+class Chi2:
+    """chi2(w) = mean((w - 1)²), with conserved mass."""
+
+
+@frozen
+class EffectiveSampleSize:
+    """ess(w) = n⁻¹ (Σw)² / Σw², a share of n, with conserved mass; quasi-concave."""
+
+
+@frozen
+class Risk:
+    """risk(O): the standard error of the predicted shift of an observable, in its own unit."""
+
+    observable: str
+    unit: Unit
+
+
+Atom = (
+    Entries
+    | Mean
+    | Total
+    | GroupMass
+    | ShareMass
+    | Predicted
+    | SumSquares
+    | Norm
+    | L1
+    | Maximum
+    | Minimum
+    | KL
+    | Chi2
+    | EffectiveSampleSize
+    | Risk
+)
+
+
+@frozen
+class Expression:
+    """`Σ coefficient · atom + constant`."""
+
+    terms: tuple[tuple[float, Atom], ...]
+    constant: float = 0.0
+
+
+@frozen
+class Constraint:
+    """`expression relation 0`, where `relation` is `<=` or `==`; convex as checked.
+
+    `implied` marks what no one wrote: mass is conserved in every pattern.
+    """
+
+    expression: Expression
+    relation: str
+    source: str
+    implied: bool = False
+    origin: Span | None = field(default=None, eq=False, repr=False)
+
+
+@frozen
+class Objective:
+    """`minimize` (or `maximize`, `sense = "maximize"`) an expression."""
+
+    sense: str
+    expression: Expression
+    source: str
+    origin: Span | None = field(default=None, eq=False, repr=False)
+
+
+@frozen
+class Schedule:
+    """When the weights apply: `once`, `ramp` or `online`, with its settings."""
+
+    kind: str
+    arguments: tuple[tuple[str, Argument], ...] = ()
+
+
+@frozen
+class EmitTarget:
+    """`emit TARGET(…)`: the target's name, its positional path and its options."""
+
+    kind: str
+    path: str
+    arguments: tuple[tuple[str, Argument], ...] = ()
+    origin: Span | None = field(default=None, eq=False, repr=False)
+
+
+@frozen
+class WeightPattern:
+    """One pattern, ready to be estimated and solved."""
+
+    name: str
+    queries: Queries
+    goals: tuple[Goal | Move, ...]
+    constraints: tuple[Constraint, ...]
+    objective: Objective
+    schedule: Schedule
+    targets: tuple[EmitTarget, ...]
+    origin: Span | None = field(default=None, eq=False, repr=False)

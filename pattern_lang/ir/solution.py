@@ -1,0 +1,53 @@
+"""What the solver decided, in the words of the source."""
+
+from typing import Any
+
+import numpy as np
+from attrs import frozen
+from numpy.typing import NDArray
+
+from pattern_lang.diagnostics import Span
+
+
+@frozen
+class GoalOutcome:
+    """One goal or constraint and what became of it, in the unit of the observable.
+
+    `requested` is `(lower, upper)`, either side None where it is open. `predicted` is the
+    predicted shift (for a constraint: the value of its left-hand side), `stderr` its standard
+    error from the noise of χ (None for constraints on weights alone). `dual` is the shadow price:
+    how fast the objective rises when the limit is tightened by one unit; 0 when it does not bind.
+    `dual` and `predicted` are None where there is no solution.
+    """
+
+    source: str
+    kind: str
+    observable: str | None
+    unit: str
+    requested: tuple[float | None, float | None]
+    predicted: float | None
+    stderr: float | None
+    dual: float | None
+    binding: bool
+    in_sd: float | None = None
+    origin: Span | None = None
+
+
+@frozen(eq=False)
+class Solution:
+    """The answer to a weight program.
+
+    `status` is `optimal`, `infeasible`, `unbounded` or `inaccurate`. `weights` (n,) float32 has
+    mean 1, or is None without a solution. `dose` is the t of a `move` without `by`; otherwise 1
+    when optimal, and when infeasible the largest common fraction of the targets that is feasible
+    (None when no fraction is). `conflict` holds the indices into goals + constraints of a minimal
+    clashing set. `certificate` holds KKT residuals and figures about w.
+    """
+
+    status: str
+    weights: NDArray[np.float32] | None
+    dose: float | None
+    goals: tuple[GoalOutcome, ...]
+    constraints: tuple[GoalOutcome, ...]
+    certificate: dict[str, Any]
+    conflict: tuple[int, ...] = ()

@@ -1,0 +1,108 @@
+"""What an estimate returns: χ with its noise, the units it is over, and how the chains behaved."""
+
+from typing import Any
+
+import numpy as np
+from attrs import frozen
+from numpy.typing import NDArray
+
+Floats = NDArray[np.floating[Any]]
+Ints = NDArray[np.int64]
+
+
+@frozen(eq=False)
+class Susceptibility:
+    """χ in the convention `χ_j(φ) = -Cov[φ, ℓ_j - L]`, under the localised posterior.
+
+    With `β = nβ / n`, re-weighting by `w` shifts `⟨φ⟩` by `β χ (w - 1)` to first order (Elliott &
+    Murfet 2605.07980). Each row sums to zero over the units.
+
+    chi, stderr: (k, n) float32, per observable and unit. mean, sd: (k,) float64, posterior mean
+    and standard deviation, in the observable's unit (NaN where the mean is not estimated).
+    replicates: (S, k, n) float32, batch-means replicates of χ: their mean over S is χ, and the
+    standard error of any linear function of χ is the standard deviation of that function over
+    the replicates divided by √S. They carry the errors that units share.
+    """
+
+    observables: tuple[str, ...]
+    observable_units: tuple[str, ...]
+    chi: NDArray[np.float32]
+    stderr: NDArray[np.float32]
+    mean: NDArray[np.float64]
+    sd: NDArray[np.float64]
+    replicates: NDArray[np.float32]
+    nbeta: float
+
+    @property
+    def beta(self) -> float:
+        """Return `β = nβ / n`."""
+        return self.nbeta / float(self.chi.shape[1])
+
+    def row(self, observable: str) -> int:
+        """Return the row number of an observable."""
+        return self.observables.index(observable)
+
+
+@frozen(eq=False)
+class UnitTable:
+    """The units of the re-weighted data, in unit order.
+
+    unit: `sample`, `group` or `token`. unit_id: (n,) = 0..n-1. size: (n,) rows (or tokens) in
+    each unit. fields: the row fields, scalar or string, one value per unit (for groups: only the
+    group's own field). row: (n,) row number in the unfiltered data, for samples.
+    """
+
+    unit: str
+    unit_id: Ints
+    size: Floats
+    fields: dict[str, NDArray[Any]]
+    row: Ints | None = None
+    filtered: bool = False
+
+
+@frozen(eq=False)
+class ChainTrace:
+    """What one chain did, draw by draw.
+
+    loss: (draws,) mean loss over the re-weighted data minus its value at θ*. observables:
+    (draws, k) this posterior's part of each observable's value.
+    """
+
+    posterior: str
+    chain: int
+    seed: int
+    loss: Floats
+    observables: Floats
+
+
+@frozen(eq=False)
+class PosteriorDiagnostics:
+    """How the chains of one posterior behaved; figures are on the trace of the mean loss."""
+
+    posterior: str
+    r_hat: float
+    effective_draws: float
+    autocorrelation_time: float
+    anchor_loss: float
+    mean_excess: float
+    split_half: tuple[tuple[str, float], ...]
+    verdict: str
+    sound: bool
+    reasons: tuple[str, ...] = ()
+
+
+@frozen(eq=False)
+class Estimate:
+    """The whole answer of the estimator for one pattern.
+
+    `digests` holds `data`, `model:NAME` and `queries`, each `sha256:…`. `sampled` is false when
+    everything came from the cache. `seconds` is the time that the sampling took when it ran.
+    """
+
+    susceptibility: Susceptibility
+    units: UnitTable
+    traces: tuple[ChainTrace, ...]
+    diagnostics: tuple[PosteriorDiagnostics, ...]
+    digests: dict[str, str]
+    sampled: bool
+    seconds: float

@@ -1,0 +1,1 @@
+"""From goals and an estimate to weights, or to the reason why there are none."""
