@@ -1,1 +1,62 @@
-"""From goals and an estimate to weights, or to the reason why there are none."""
+"""From goals and an estimate to weights, or to the reason why there are none.
+
+`solve_pattern` and `verdicts` serve the compiler. `WeightProgram` with the constraint and
+objective values is the same solver on a matrix of your own.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from pattern_lang.solve.assemble import solve_pattern
+    from pattern_lang.solve.constraints import (
+        KL,
+        Along,
+        AtLeast,
+        AtMost,
+        Between,
+        Bounds,
+        EffectiveSampleSize,
+        Equal,
+        Mass,
+        Maximize,
+        Mean,
+        Norm,
+        Soft,
+        SumSquares,
+    )
+    from pattern_lang.solve.findings import verdicts
+    from pattern_lang.solve.problem import WeightProgram, WeightSolution
+
+__all__ = [
+    "KL",
+    "Along",
+    "AtLeast",
+    "AtMost",
+    "Between",
+    "Bounds",
+    "EffectiveSampleSize",
+    "Equal",
+    "Mass",
+    "Maximize",
+    "Mean",
+    "Norm",
+    "Soft",
+    "SumSquares",
+    "WeightProgram",
+    "WeightSolution",
+    "solve_pattern",
+    "verdicts",
+]
+
+
+def __getattr__(name: str) -> Any:
+    """Import a public name when it is first used, so that the package itself costs no scipy."""
+    if name not in __all__:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    home = "constraints"
+    if name in ("WeightProgram", "WeightSolution"):
+        home = "problem"
+    elif name in ("solve_pattern", "verdicts"):
+        home = "assemble" if name == "solve_pattern" else "findings"
+    return getattr(import_module(f"{__name__}.{home}"), name)

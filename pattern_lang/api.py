@@ -1,0 +1,177 @@
+"""The Python interface: load a spec, compile a pattern, look at the weights."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from attrs import field, frozen
+
+from pattern_lang.diagnostics import Diagnostic, PatternError, SourceFile
+from pattern_lang.diagnostics.catalogue.names import SpecNotFound
+from pattern_lang.driver import Compiled, ReadSpec, choose_patterns, compile_pattern, read_spec
+from pattern_lang.syntax.bundle import FileBundle
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from pattern_lang.estimate import Reporter
+    from pattern_lang.ir.solution import GoalOutcome
+    from pattern_lang.ir.susceptibility import Susceptibility
+
+
+@frozen(eq=False)
+class Run:
+    """What compiling one pattern gave."""
+
+    _compiled: Compiled = field(repr=False)
+
+    @property
+    def status(self) -> str:
+        """Return `optimal`, `infeasible`, `unbounded` or `inaccurate`."""
+        return self._compiled.solution.status
+
+    @property
+    def weights(self) -> NDArray[np.float32]:
+        """Return the weights, shape (n,), mean 1, in unit order.
+
+        Raises PatternError with the reasons when the program has no solution.
+        """
+        weights = self._compiled.solution.weights
+        if weights is None:
+            raise PatternError(d for d in self.diagnostics if d.is_error)
+        return weights
+
+    @property
+    def goals(self) -> tuple[GoalOutcome, ...]:
+        """Return what was asked and what is predicted, goal by goal, in source order."""
+        return self._compiled.solution.goals
+
+    @property
+    def constraints(self) -> tuple[GoalOutcome, ...]:
+        """Return the constraints on the weights and what became of them."""
+        return self._compiled.solution.constraints
+
+    @property
+    def dose(self) -> float | None:
+        """Return the t of a `move` without `by`, else 1.
+
+        For an infeasible program: the largest common fraction of the targets that is feasible,
+        None when no fraction is.
+        """
+        return self._compiled.solution.dose
+
+    @property
+    def susceptibility(self) -> Susceptibility:
+        """Return χ with its noise."""
+        return self._compiled.estimate.susceptibility
+
+    @property
+    def diagnostics(self) -> tuple[Diagnostic, ...]:
+        """Return findings about the estimate and the solution; empty when all is well."""
+        return self._compiled.diagnostics
+
+    @property
+    def sampled(self) -> bool:
+        """Tell whether anything was sampled, or everything came from the cache."""
+        return self._compiled.estimate.sampled
+
+    @property
+    def folder(self) -> Path:
+        """Return the folder that the files are in."""
+        return self._compiled.folder
+
+
+@frozen(eq=False)
+class Spec:
+    """A spec that has been read and checked."""
+
+    _read: ReadSpec = field(repr=False)
+
+    @property
+    def diagnostics(self) -> tuple[Diagnostic, ...]:
+        """Return what is wrong with the spec, in source order; empty when clean."""
+        return self._read.diagnostics
+
+    @property
+    def patterns(self) -> tuple[str, ...]:
+        """Return the names of the patterns that can be compiled."""
+        return tuple(self._read.lowered.patterns)
+
+    def compile(
+        self,
+        pattern: str | None = None,
+        out: str | Path = "build",
+        *,
+        reporter: Reporter | None = None,
+        fresh: bool = False,
+        workers: int | None = None,
+    ) -> Run:
+        """Estimate, solve and write one pattern into `out / pattern`.
+
+        Without a name the spec has to have exactly one pattern. `fresh` ignores cached
+        estimates, `workers` is the number of processes that sample. An infeasible program is an
+        answer (`run.status`); anything that stops the work raises PatternError.
+        """
+        from pattern_lang.estimate import SilentReporter
+
+        names = choose_patterns(self._read, pattern)
+        if len(names) > 1:
+            names = choose_patterns(self._read, "")
+        compiled = compile_pattern(
+            self._read,
+            names[0],
+            Path(out),
+            reporter=reporter or SilentReporter(),
+            fresh=fresh,
+            workers=workers,
+        )
+        return Run(compiled)
+
+
+def load(
+    path: str | Path,
+    params: Mapping[str, str] | None = None,
+    search: Sequence[str | Path] = (),
+) -> Spec:
+    """Read and check a spec file.
+
+    `params` are values of parameters, as text in the language: `{"dose": "2 sd"}`. `search` are
+    folders to look for files in, after the spec's own. Mistakes in the spec are in
+    `.diagnostics`; PatternError is raised only when the file cannot be read.
+    """
+    return Spec(read_file(path, params or {}, search))
+
+
+def read_file(
+    path: str | Path, params: Mapping[str, str], search: Sequence[str | Path]
+) -> ReadSpec:
+    """Read and check a spec file, for the driver."""
+    bundle = FileBundle(tuple(str(folder) for folder in search))
+    text = _read_text(str(path), bundle)
+    return read_spec(SourceFile(str(path), text), bundle, params)
+
+
+def loads(
+    text: str,
+    params: Mapping[str, str] | None = None,
+    search: Sequence[str | Path] = (),
+    folder: str | Path = ".",
+) -> Spec:
+    """Read and check a spec given as text; files it names are relative to `folder`."""
+    bundle = FileBundle(tuple(str(place) for place in search))
+    source = SourceFile(str(Path(folder) / "<string>"), text)
+    return Spec(read_spec(source, bundle, params or {}))
+
+
+def _read_text(path: str, bundle: FileBundle) -> str:
+    try:
+        text = bundle.read(path)
+        reason = "it is a folder" if Path(path).is_dir() else "there is no such file"
+    except OSError as error:
+        text, reason = None, error.strerror or str(error)
+    if text is None:
+        raise PatternError([SpecNotFound(path=path, reason=reason)])
+    return text

@@ -1,0 +1,66 @@
+"""`pat`: its verbs, and what becomes of everything that can go wrong in them."""
+
+import os
+import sys
+from collections.abc import Sequence
+
+import click
+
+from pattern_lang import __version__
+from pattern_lang.cli.check import check
+from pattern_lang.cli.compile import compile_
+from pattern_lang.cli.explain import explain
+from pattern_lang.cli.output import Output
+from pattern_lang.diagnostics import PatternError
+from pattern_lang.diagnostics.catalogue.internal import InternalError
+
+INTERRUPTED = 130
+USAGE = 2
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.version_option(__version__, prog_name="pat")
+def pat() -> None:
+    """Say which internal structure a network should have; get the data weights that move it there.
+
+    Exit status: 0 fine; 1 errors in the spec or its inputs; 2 usage; 3 infeasible or unbounded;
+    4 unsound estimate; 70 a bug in pat.
+    """
+
+
+pat.add_command(check)
+pat.add_command(compile_)
+pat.add_command(explain)
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Run `pat` and exit with its status. No traceback for anything a user did."""
+    sys.exit(run(sys.argv[1:] if arguments is None else list(arguments)))
+
+
+def run(arguments: list[str]) -> int:
+    """Run `pat` with some arguments and return the exit status."""
+    try:
+        status = pat.main(arguments, prog_name="pat", standalone_mode=False)
+    except click.exceptions.Exit as stop:
+        return stop.exit_code
+    except click.UsageError as error:
+        error.show()
+        return USAGE
+    except (click.Abort, KeyboardInterrupt):
+        click.echo("interrupted; what was estimated so far is kept where it is complete", err=True)
+        return INTERRUPTED
+    except PatternError as error:
+        Output.of(arguments).diagnostics(error.diagnostics)
+        return error.exit_status
+    except BrokenPipeError:
+        # Whoever read our output has gone; there is nobody left to tell.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
+    except Exception as error:
+        if os.environ.get("PAT_DEBUG"):
+            raise
+        what = f"{type(error).__name__}: {error}"
+        Output.of(arguments).diagnostics([InternalError(what=what).diagnostic()])
+        return InternalError.exit_status
+    return status if isinstance(status, int) else 0

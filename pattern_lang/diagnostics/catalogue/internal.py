@@ -1,0 +1,18 @@
+"""PAT9xxx: bugs of pat itself."""
+
+from attrs import frozen
+
+from pattern_lang.diagnostics.model import Problem
+
+
+@frozen(kw_only=True)
+class InternalError(Problem):
+    """Anything that escaped."""
+
+    code = "PAT9001"
+    title = "internal error"
+    message = "this is a bug in pat: {what}"
+    help = "please report it together with the file that `PAT_DEBUG=1` and a second run print"
+    exit_status = 70
+
+    what: str

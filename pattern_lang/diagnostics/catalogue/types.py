@@ -1,0 +1,217 @@
+"""PAT2xxx: types, units and values that do not fit."""
+
+from attrs import frozen
+
+from pattern_lang.diagnostics.model import Label, Problem
+from pattern_lang.diagnostics.source import Span
+
+
+@frozen(kw_only=True)
+class TypeMismatch(Problem):
+    """A value of one type where another is needed."""
+
+    code = "PAT2001"
+    title = "type mismatch"
+    message = "{place} has to be {wanted}, but this is {found}"
+    label = "this is {found}"
+    help = "{advice}"
+
+    place: str
+    wanted: str
+    found: str
+    advice: str = ""
+
+
+@frozen(kw_only=True)
+class UnitMismatch(Problem):
+    """Two units that do not convert into each other."""
+
+    code = "PAT2002"
+    title = "unit mismatch"
+    message = "cannot {action} {left} and {right}: the units do not convert into each other"
+    label = "this is in {right}"
+    help = "{advice}"
+
+    action: str
+    left: str
+    right: str
+    other: Span
+    advice: str = "write both in the same unit"
+
+    def labels(self) -> tuple[Label, ...]:
+        """Point at the other operand."""
+        return (Label(self.other, f"this is in {self.left}"),)
+
+
+@frozen(kw_only=True)
+class UnknownUnit(Problem):
+    """A unit name that does not exist."""
+
+    code = "PAT2003"
+    title = "unknown unit"
+    message = "`{name}` is not a unit"
+    label = "not a unit"
+    help = "{advice}"
+
+    name: str
+    advice: str
+
+
+@frozen(kw_only=True)
+class NotAFunction(Problem):
+    """A call of something that cannot be called."""
+
+    code = "PAT2004"
+    title = "not a function"
+    message = "this is {found}, which cannot be called"
+    label = "not a function"
+    help = "{advice}"
+
+    found: str
+    advice: str = "remove the parentheses"
+
+
+@frozen(kw_only=True)
+class NoOperator(Problem):
+    """An operator between types that it does not join."""
+
+    code = "PAT2005"
+    title = "operator does not apply"
+    message = "`{operator}` does not apply to {left} and {right}"
+    label = "this is {right}"
+    help = "{advice}"
+
+    operator: str
+    left: str
+    right: str
+    other: Span
+    advice: str
+
+    def labels(self) -> tuple[Label, ...]:
+        """Point at the other operand."""
+        return (Label(self.other, f"this is {self.left}"),)
+
+
+@frozen(kw_only=True)
+class UnknownType(Problem):
+    """A type name that does not exist."""
+
+    code = "PAT2006"
+    title = "unknown type"
+    message = "`{name}` is not a type"
+    label = "not a type"
+    help = "{advice}"
+
+    name: str
+    advice: str
+
+
+@frozen(kw_only=True)
+class WrongIndexing(Problem):
+    """Indices on something that is not a family, or too few or many of them."""
+
+    code = "PAT2007"
+    title = "wrong indexing"
+    message = "{fact}"
+    label = "indexed here"
+    help = "{advice}"
+
+    fact: str
+    advice: str
+
+
+@frozen(kw_only=True)
+class IndexOutOfRange(Problem):
+    """An index that the family does not have."""
+
+    code = "PAT2008"
+    title = "index out of range"
+    message = "`{family}` has no member {index}: index `{name}` runs over {range}"
+    label = "out of range"
+    help = "use an index from {range} (the end of a range is not part of it)"
+
+    family: str
+    index: str
+    name: str
+    range: str
+
+
+@frozen(kw_only=True)
+class BadReference(Problem):
+    """A string that should name a function in a file."""
+
+    code = "PAT2009"
+    title = "not a function reference"
+    message = '"{text}" does not name a function in a file'
+    label = 'expected "file.py:function"'
+    help = 'write the file, a colon and the function: "model.py:build"'
+
+    text: str
+
+
+@frozen(kw_only=True)
+class ValueOutOfRange(Problem):
+    """A setting outside the values that make sense."""
+
+    code = "PAT2010"
+    title = "value out of range"
+    message = "`{name}` has to be {condition}, but it is {value}"
+    label = "{value}"
+    help = "{advice}"
+
+    name: str
+    condition: str
+    value: str
+    advice: str
+
+
+@frozen(kw_only=True)
+class EmptyRange(Problem):
+    """A range without members."""
+
+    code = "PAT2011"
+    title = "empty range"
+    message = "the range {range} has no members"
+    label = "empty"
+    help = "ranges are half open: `0..3` is 0, 1, 2"
+
+    range: str
+
+
+@frozen(kw_only=True)
+class DivisionByZero(Problem):
+    """A division by a constant zero."""
+
+    code = "PAT2012"
+    title = "division by zero"
+    message = "this divides by zero"
+    label = "is zero"
+    help = "divide by something else"
+
+
+@frozen(kw_only=True)
+class WrongTypeArguments(Problem):
+    """A type with too few, too many or the wrong arguments."""
+
+    code = "PAT2013"
+    title = "wrong type arguments"
+    message = "`{type}` cannot be written like this"
+    label = "expected {form}"
+    help = "write {form}"
+
+    type: str
+    form: str
+
+
+@frozen(kw_only=True)
+class PathLeavesFolder(Problem):
+    """An output path that leaves the pattern's folder."""
+
+    code = "PAT2014"
+    title = "path leaves the output folder"
+    message = '"{path}" would be written outside the output folder of the pattern'
+    label = "leaves the folder"
+    help = 'write a relative path without `..`, such as "{name}"'
+
+    path: str
+    name: str

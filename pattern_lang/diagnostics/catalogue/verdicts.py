@@ -1,0 +1,179 @@
+"""What the solver says: no weights, weights not to trust, numbers it cannot use (PAT5xxx)."""
+
+from typing import ClassVar
+
+from attrs import field, frozen
+
+from pattern_lang.diagnostics.model import Label, Problem, Severity
+
+
+@frozen(kw_only=True)
+class Infeasible(Problem):
+    """Goals and constraints that cannot hold together."""
+
+    code: ClassVar[str] = "PAT5001"
+    title: ClassVar[str] = "no weights satisfy these goals and constraints"
+    message: ClassVar[str] = "{reason}"
+    label: ClassVar[str] = "{own}"
+    help: ClassVar[str] = "{advice}"
+    exit_status: ClassVar[int] = 3
+
+    reason: str
+    own: str
+    advice: str
+    others: tuple[Label, ...] = field(default=())
+    facts: tuple[str, ...] = field(default=())
+
+    def labels(self) -> tuple[Label, ...]:
+        """Return the other statements of the clash."""
+        return self.others
+
+    def notes(self) -> tuple[str, ...]:
+        """Return what else is known about the clash."""
+        return self.facts
+
+
+@frozen(kw_only=True)
+class Unbounded(Problem):
+    """An objective, or a dose, that can improve for ever."""
+
+    code: ClassVar[str] = "PAT5002"
+    title: ClassVar[str] = "nothing limits the weights"
+    message: ClassVar[str] = "{what} can improve for ever under these constraints"
+    label: ClassVar[str] = "unlimited"
+    help: ClassVar[str] = "bound the weights, for example `require 0 <= w <= 4`"
+    exit_status: ClassVar[int] = 3
+
+    what: str
+
+
+@frozen(kw_only=True)
+class Inaccurate(Problem):
+    """A program that the solver could not finish."""
+
+    code: ClassVar[str] = "PAT5003"
+    title: ClassVar[str] = "the solver did not reach its accuracy"
+    message: ClassVar[str] = "the best weights found miss the optimality conditions by {residual}"
+    help: ClassVar[str] = "loosen equalities into ranges (`hold ... within`), or bound the weights"
+    exit_status: ClassVar[int] = 3
+
+    residual: str
+
+
+@frozen(kw_only=True)
+class BelowNoise(Problem):
+    """A goal smaller than the noise of the estimate."""
+
+    code: ClassVar[str] = "PAT5004"
+    title: ClassVar[str] = "goal below the noise of the estimate"
+    message: ClassVar[str] = (
+        "the requested shift of `{observable}`, {requested}, is less than two standard errors "
+        "of the predicted shift ({stderr} each)"
+    )
+    label: ClassVar[str] = "smaller than {twice}"
+    help: ClassVar[str] = "ask for more, or estimate with more draws"
+    severity: ClassVar[Severity] = Severity.WARNING
+
+    observable: str
+    requested: str
+    stderr: str
+    twice: str
+
+
+@frozen(kw_only=True)
+class NoMovement(Problem):
+    """A `move` whose largest feasible dose is zero."""
+
+    code: ClassVar[str] = "PAT5005"
+    title: ClassVar[str] = "no movement is possible"
+    message: ClassVar[str] = "the largest feasible dose is 0: {why}"
+    label: ClassVar[str] = "dose 0"
+    help: ClassVar[str] = "loosen the constraints, or move along another direction"
+    severity: ClassVar[Severity] = Severity.WARNING
+
+    why: str
+
+
+@frozen(kw_only=True)
+class UnknownSpread(Problem):
+    """An amount in `sd` of an observable whose standard deviation is zero or unknown."""
+
+    code: ClassVar[str] = "PAT5006"
+    title: ClassVar[str] = "no standard deviation to measure by"
+    message: ClassVar[str] = (
+        "the posterior standard deviation of `{observable}` is {sd}, so an amount in sd means "
+        "nothing for it"
+    )
+    label: ClassVar[str] = "in sd"
+    help: ClassVar[str] = "write the amount in {unit}, or leave this observable out"
+
+    observable: str
+    sd: str
+    unit: str
+
+
+@frozen(kw_only=True)
+class EmptyMass(Problem):
+    """The mass of a set of units that has none to begin with."""
+
+    code: ClassVar[str] = "PAT5007"
+    title: ClassVar[str] = "mass of nothing"
+    message: ClassVar[str] = "{what}, so its share cannot be held to a multiple of itself"
+    label: ClassVar[str] = "no units here"
+    help: ClassVar[str] = "check the predicate against the fields of the data"
+
+    what: str
+
+
+@frozen(kw_only=True)
+class UnusableResponse(Problem):
+    """Susceptibilities that are not finite numbers of the right shape."""
+
+    code: ClassVar[str] = "PAT5008"
+    title: ClassVar[str] = "unusable susceptibilities"
+    message: ClassVar[str] = "{what}"
+    help: ClassVar[str] = "estimate again with a smaller step, or look at the chains' diagnostics"
+    exit_status: ClassVar[int] = 4
+
+    what: str
+
+
+@frozen(kw_only=True)
+class UnusableField(Problem):
+    """A row field that the units do not have, or that cannot be used so."""
+
+    code: ClassVar[str] = "PAT5009"
+    title: ClassVar[str] = "the units have no such field"
+    message: ClassVar[str] = "{what}; the fields of the units are {known}"
+    label: ClassVar[str] = "used here"
+    help: ClassVar[str] = "use one of the fields, or add it to the data"
+
+    what: str
+    known: str
+
+
+@frozen(kw_only=True)
+class NotConvex(Problem):
+    """A constraint or an objective that is no convex program once its numbers are known."""
+
+    code: ClassVar[str] = "PAT5010"
+    title: ClassVar[str] = "not a convex program"
+    message: ClassVar[str] = "`{source}`: {why}"
+    label: ClassVar[str] = "not convex"
+    help: ClassVar[str] = "bound convex expressions from above and concave ones from below"
+
+    source: str
+    why: str
+
+
+@frozen(kw_only=True)
+class UnusableConstraint(Problem):
+    """A constraint given from Python whose numbers do not fit the program."""
+
+    code: ClassVar[str] = "PAT5011"
+    title: ClassVar[str] = "a constraint that does not fit the program"
+    message: ClassVar[str] = "{constraint}: {why}"
+    help: ClassVar[str] = "see the shapes in the documentation of pattern_lang.solve"
+
+    constraint: str
+    why: str

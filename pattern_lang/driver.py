@@ -1,0 +1,160 @@
+"""The compiler on one page: from the text of a spec to a folder of weights.
+
+=====  =============  ==========================================  ==================
+stage  room           in → out                                    needs
+=====  =============  ==========================================  ==================
+1      `syntax`       text → syntax tree with spans               lark
+2      `semantics`    tree → checked spec: names, types, units,
+                      curvature
+3      `lowering`     checked spec → queries (what to sample)
+                      and goals (what to ask of the weights)
+4      `estimate`     queries, model, data → susceptibility χ     torch
+5      `solve`        goals, χ → weights, or why there are none   scipy, clarabel
+6      `emit`         solution → weights, plan, report            pyarrow, jinja2
+=====  =============  ==========================================  ==================
+
+`read_spec` is stages 1-3: pure, quick, runs no user code. `compile_pattern` is stages 4-6. The
+command line and the Python interface are thin over these two.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from hashlib import sha256
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from attrs import frozen
+
+from pattern_lang.diagnostics import Diagnostic, PatternError, Problem, SourceFile
+from pattern_lang.diagnostics.catalogue.goals import NothingToCompile
+from pattern_lang.diagnostics.catalogue.names import UnknownPattern
+from pattern_lang.lowering.lower import LoweredSpec, lower
+from pattern_lang.semantics.check import CheckedSpec, check
+from pattern_lang.semantics.suggest import closest
+from pattern_lang.syntax.bundle import Bundle
+
+if TYPE_CHECKING:
+    # Only compiling needs numpy, torch and the rest; checking has to start at once.
+    from pattern_lang.estimate import Reporter
+    from pattern_lang.ir.program import WeightPattern
+    from pattern_lang.ir.solution import Solution
+    from pattern_lang.ir.susceptibility import Estimate
+
+CACHE = ".cache"
+
+
+@frozen(eq=False)
+class ReadSpec:
+    """A spec after the front end. Patterns may be compiled when no diagnostic is an error."""
+
+    source: SourceFile
+    checked: CheckedSpec
+    lowered: LoweredSpec
+    diagnostics: tuple[Diagnostic, ...]
+
+    @property
+    def has_errors(self) -> bool:
+        """Tell whether anything stands in the way of compiling."""
+        return any(diagnostic.is_error for diagnostic in self.diagnostics)
+
+    @property
+    def parents(self) -> dict[str, str]:
+        """Return the digests of the other files that the spec uses, by name."""
+        used = (m for m in self.checked.modules if m is not self.checked.main)
+        return {m.name: _digest(m.file.span.source.text) for m in used}
+
+    @property
+    def parameters(self) -> dict[str, str]:
+        """Return the parameters that were set from outside, as written."""
+        return {name: value.span.text for name, value in self.checked.overrides.items()}
+
+
+@frozen(eq=False)
+class Compiled:
+    """One pattern after all stages."""
+
+    pattern: WeightPattern
+    estimate: Estimate
+    solution: Solution
+    folder: Path
+    diagnostics: tuple[Diagnostic, ...]
+
+
+def read_spec(source: SourceFile, bundle: Bundle, overrides: Mapping[str, str]) -> ReadSpec:
+    """Stages 1-3: parse, check and lower a spec, collecting every problem."""
+    checked = check(source, bundle, overrides)
+    lowered = lower(checked, bundle)
+    order = {module.file.span.source: number for number, module in enumerate(checked.modules)}
+    problems = _in_source_order((*checked.problems, *lowered.problems), order)
+    return ReadSpec(source, checked, lowered, tuple(p.diagnostic() for p in problems))
+
+
+def compile_pattern(
+    spec: ReadSpec,
+    name: str,
+    out: Path,
+    *,
+    reporter: Reporter,
+    fresh: bool = False,
+    workers: int | None = None,
+) -> Compiled:
+    """Stages 4-6: estimate, solve and write one pattern into `out / name`.
+
+    An infeasible or unbounded program and an unsound estimate are answers: they are written too,
+    and their diagnostics are errors. Raises PatternError for anything that stops the work before.
+    """
+    from pattern_lang.emit import check_targets, emit
+    from pattern_lang.estimate import estimate
+    from pattern_lang.estimate.soundness import soundness
+    from pattern_lang.solve import solve_pattern, verdicts
+
+    pattern = spec.lowered.patterns[name]
+    check_targets(pattern)
+    answer = estimate(pattern.queries, out / CACHE, reporter=reporter, fresh=fresh, workers=workers)
+    solution = solve_pattern(pattern, answer)
+    findings = (*soundness(pattern.queries, answer), *verdicts(pattern, answer, solution))
+    text, source = spec.source.text, spec.source.name
+    emit(pattern, answer, solution, out / name, text, source, spec.parents, spec.parameters)
+    return Compiled(pattern, answer, solution, out / name, findings)
+
+
+def choose_patterns(spec: ReadSpec, name: str | None) -> tuple[str, ...]:
+    """Return the patterns to compile: the named one, or all that need no arguments.
+
+    Raises PatternError when the spec has errors, or nothing of that name can be compiled.
+    """
+    if spec.has_errors:
+        raise PatternError(spec.diagnostics)
+    known, needy = spec.lowered.patterns, spec.lowered.open_patterns
+    if name is None and known:
+        return tuple(known)
+    if name in known:
+        return (name,)
+    if name is None:
+        advice = (
+            f"give `{needy[0]}` its arguments: `pattern NAME = {needy[0]}(…)`"
+            if needy
+            else "declare one with `pattern NAME { … }`"
+        )
+        raise PatternError([NothingToCompile(file=spec.source.name, advice=advice)])
+    advice = (
+        f"`{name}` needs arguments: `pattern NAME = {name}(…)`"
+        if name in needy
+        else closest(name, known, f"it has {', '.join(known) or 'none'}")
+    )
+    raise PatternError([UnknownPattern(name=name, advice=advice)])
+
+
+def _digest(text: str) -> str:
+    return "sha256:" + sha256(text.encode()).hexdigest()
+
+
+def _in_source_order(problems: Iterable[Problem], order: Mapping[SourceFile, int]) -> list[Problem]:
+    def key(problem: Problem) -> tuple[int, int, str]:
+        span = problem.span
+        if span is None:
+            return len(order), 0, problem.code
+        return order.get(span.source, len(order)), span.start, problem.code
+
+    return sorted(dict.fromkeys(problems), key=key)

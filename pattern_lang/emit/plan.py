@@ -1,0 +1,115 @@
+"""`plan.json`: what was asked, what is predicted, and what the folder holds. Written last."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import attrs
+
+from pattern_lang.emit.documents import posterior_document, sampler_document, span_location
+from pattern_lang.emit.figures import weight_figures
+from pattern_lang.ir.program import WeightPattern
+from pattern_lang.ir.solution import GoalOutcome, Solution
+from pattern_lang.ir.susceptibility import Estimate
+
+PLAN_SCHEMA = "pattern-lang/plan/1"
+
+
+def requested_number(outcome: GoalOutcome) -> float | None:
+    """Return the one number that was asked for, with its sign, in the observable's unit.
+
+    `shift` and `raise` by Q give Q, `lower` by Q gives -Q, `hold` within Q gives Q; a constraint
+    gives the side that is closed, and None when it is a range of two different ends.
+    """
+    lower, upper = outcome.requested
+    if outcome.kind == "hold":
+        return upper if upper is not None else lower
+    if lower is None:
+        return upper
+    return lower if upper is None or upper == lower else None
+
+
+def outcome_document(outcome: GoalOutcome) -> dict[str, Any]:
+    """Return a goal or constraint and what became of it."""
+    lower, upper = outcome.requested
+    return {
+        "source": outcome.source,
+        "location": span_location(outcome.origin),
+        "kind": outcome.kind,
+        "observable": outcome.observable,
+        "unit": outcome.unit,
+        "requested": requested_number(outcome),
+        "lower": lower,
+        "upper": upper,
+        "predicted": outcome.predicted,
+        "stderr": outcome.stderr,
+        "predicted_sd": outcome.in_sd,
+        "dual": outcome.dual,
+        "binding": bool(outcome.binding),
+    }
+
+
+def conflict_document(solution: Solution) -> dict[str, Any] | None:
+    """Return the clashing goals and constraints by position and text, or None without a clash."""
+    if not solution.conflict:
+        return None
+    count = len(solution.goals)
+    both = (*solution.goals, *solution.constraints)
+    inside = [index for index in solution.conflict if 0 <= index < len(both)]
+    return {
+        "goals": [index for index in inside if index < count],
+        "constraints": [index - count for index in inside if index >= count],
+        "sources": list(dict.fromkeys(both[index].source for index in inside)),
+    }
+
+
+def plan_document(
+    pattern: WeightPattern,
+    estimate: Estimate,
+    solution: Solution,
+    digests: Mapping[str, Any],
+    facts: Mapping[str, Any],
+) -> dict[str, Any]:
+    """Return `plan.json` without its `files`, which are known once everything else is written."""
+    reweight = pattern.queries.reweight
+    return {
+        "schema": PLAN_SCHEMA,
+        "pattern": pattern.name,
+        "status": solution.status,
+        "dose": solution.dose,
+        "digests": dict(digests),
+        "units": {
+            "unit": reweight.unit,
+            "group_field": reweight.group_field,
+            "data": reweight.data.name,
+            "count": len(estimate.units.unit_id),
+            "filtered": bool(estimate.units.filtered),
+        },
+        "goals": [outcome_document(item) for item in solution.goals],
+        "constraints": [outcome_document(item) for item in solution.constraints],
+        "objective": {
+            "sense": pattern.objective.sense,
+            "source": pattern.objective.source,
+        },
+        "conflict": conflict_document(solution),
+        "certificate": solution.certificate,
+        "weights": _weights(solution),
+        "nbeta": estimate.susceptibility.nbeta,
+        "sampler": sampler_document(pattern.queries.sampler),
+        "diagnostics": [_diagnosis(item) for item in map(posterior_document, estimate.diagnostics)],
+        "schedule": {
+            "kind": pattern.schedule.kind,
+            "arguments": dict(pattern.schedule.arguments),
+        },
+        **facts,
+    }
+
+
+def _weights(solution: Solution) -> dict[str, float] | None:
+    if solution.weights is None:
+        return None
+    return attrs.asdict(weight_figures(solution.weights))
+
+
+def _diagnosis(document: dict[str, Any]) -> dict[str, Any]:
+    keys: Sequence[str] = ("posterior", "r_hat", "effective_draws", "verdict", "sound")
+    return {key: document[key] for key in keys}

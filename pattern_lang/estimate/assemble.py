@@ -1,0 +1,115 @@
+"""χ, its replicates and its standard errors, from the moments of every segment.
+
+With `J` the un-centred response of an observable per unit of β (covariance and explicit part),
+`χ_j = J_j - s_j Σ_k J_k`, where `s_j` is the unit's share of the rows (1/n for samples). This is
+the derivative for the normalised training objective `Σ w ℓ / Σ w`, in which weights matter only
+relative to their mean: rows of χ sum to zero.
+
+Replicate b takes its own segment's moments, centred at the GLOBAL means,
+`J_b = -[C_b + (L̄_b - L̄)(ℓ̄_b - ℓ̄)] + explicit part of segment b`, so the plain mean over the
+replicates is the estimate over all draws and slow drifts between segments count in full.
+Covariances divide by the number of draws: against an unbiased estimate they are low by one part
+in the number of effective draws, far less than their standard error. Where lengths of segments
+differ by a draw, all means weigh segments equally.
+
+Posteriors of different models are independent: replicates add with segments paired in order,
+means add, variances add.
+"""
+
+from collections.abc import Sequence
+
+import numpy as np
+from attrs import frozen
+
+from pattern_lang.estimate.moments import ChainResult, SegmentMoments
+from pattern_lang.estimate.readout import Readout
+from pattern_lang.estimate.table import Array
+from pattern_lang.ir.queries import Queries
+from pattern_lang.ir.susceptibility import Susceptibility
+
+
+@frozen(eq=False)
+class PosteriorResult:
+    """Everything sampled from one posterior.
+
+    anchor_units: (n,) unit losses at θ*. anchor_means: (q,) mean losses at θ*.
+    """
+
+    name: str
+    readout: Readout
+    anchor_units: Array
+    anchor_means: Array
+    chains: tuple[ChainResult, ...]
+
+    @property
+    def segments(self) -> list[SegmentMoments]:
+        """Return the segments of all chains, chain after chain."""
+        return [segment for chain in self.chains for segment in chain.segments]
+
+    @property
+    def trace(self) -> Array:
+        """Return the data sets' mean losses relative to θ*, (chains, draws, q)."""
+        return np.stack([chain.trace for chain in self.chains])
+
+
+def jacobian_replicates(result: PosteriorResult) -> Array:
+    """Return J of every segment, (S, k, n) float64: the response before centring."""
+    segments, readout = result.segments, result.readout
+    mean = np.mean([segment.means for segment in segments], axis=0)
+    units = np.mean([segment.units for segment in segments], axis=0)
+    still = readout.anchored[:, None] * result.anchor_units
+    return np.stack(
+        [
+            still
+            + readout.explicit @ segment.parts
+            - readout.slopes
+            @ (segment.cross + np.outer(segment.means - mean, segment.units - units))
+            for segment in segments
+        ]
+    )
+
+
+def centred(jacobian: Array, share: Array) -> Array:
+    """Return `J_j - s_j Σ_k J_k` along the last axis; `share` (n,) sums to 1."""
+    centre: Array = jacobian - share * jacobian.sum(axis=-1, keepdims=True)
+    return centre
+
+
+def susceptibility(
+    queries: Queries, results: Sequence[PosteriorResult], size: Array
+) -> Susceptibility:
+    """Put the posteriors together; `size` (n,) is the number of rows of each unit."""
+    share = size / size.sum()
+    k = len(queries.observables)
+    replicates = centred(sum_replicates(results, (2, k, len(size))), share)
+    count = len(replicates)
+    stderr = replicates.std(axis=0, ddof=1) / np.sqrt(count)
+    mean = np.array([observable.constant for observable in queries.observables])
+    variance = np.zeros(len(mean))
+    for result in results:
+        values = result.trace.reshape(-1, result.trace.shape[-1])
+        mean = mean + result.readout.offset + result.readout.slopes @ values.mean(axis=0)
+        variance = variance + (values @ result.readout.spread.T).var(axis=0)
+    return Susceptibility(
+        observables=tuple(observable.name for observable in queries.observables),
+        observable_units=tuple(o.unit.canonical.value for o in queries.observables),
+        chi=replicates.mean(axis=0).astype(np.float32),
+        stderr=stderr.astype(np.float32),
+        mean=mean,
+        sd=np.sqrt(variance),
+        replicates=replicates.astype(np.float32),
+        nbeta=queries.sampler.nbeta,
+    )
+
+
+def sum_replicates(results: Sequence[PosteriorResult], empty: tuple[int, int, int]) -> Array:
+    """Return the un-centred replicates summed over independent posteriors, (S, k, n).
+
+    Without any posterior they are zeros of the shape `empty`.
+    """
+    if not results:
+        return np.zeros(empty)
+    total = jacobian_replicates(results[0])
+    for result in results[1:]:
+        total += jacobian_replicates(result)
+    return total

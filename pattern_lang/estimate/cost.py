@@ -1,0 +1,134 @@
+"""What an estimate costs: counted exactly, and timed on the real network. Imports no torch."""
+
+import os
+from collections.abc import Callable, Sequence
+from time import perf_counter
+from typing import TYPE_CHECKING
+
+from attrs import frozen
+
+from pattern_lang.ir.queries import Sampler
+
+if TYPE_CHECKING:
+    from pattern_lang.estimate.chain import Setting
+
+_WORTH_PROCESSES = 6.0  # seconds; below it, starting processes costs more than they save
+_START_SECONDS = 2.0  # what a process needs until its first step
+_TIMING_SECONDS = 0.05
+
+
+@frozen
+class CostEstimate:
+    """Work and time of an estimate.
+
+    `posteriors` × `chains` × `steps` gradient steps, and `losses` unit losses (summed over
+    posteriors) at each of `chains` × `draws` draws. `seconds` is the expected time on `processes`
+    processes. `cached` tells that the estimate is there already and costs nothing.
+    """
+
+    posteriors: int
+    chains: int
+    steps: int
+    draws: int
+    losses: int
+    seconds: float
+    processes: int
+    cached: bool = False
+
+    @property
+    def gradient_steps(self) -> int:
+        """Return the gradient steps of all chains."""
+        return self.posteriors * self.chains * self.steps
+
+    @property
+    def unit_losses(self) -> int:
+        """Return the number of evaluations of the loss of one row."""
+        return self.chains * self.draws * self.losses
+
+    def __str__(self) -> str:
+        if self.cached:
+            return "the estimate is there already: nothing to sample"
+        plural = "posterior" if self.posteriors == 1 else "posteriors"
+        where = "in this process" if self.processes == 1 else f"on {self.processes} processes"
+        return (
+            f"sampling {self.posteriors} {plural}: {self.chains} chains × {self.steps:,} steps, "
+            f"{self.losses:,} losses at each of {self.draws:,} draws: "
+            f"about {_duration(self.seconds)} {where}"
+        )
+
+
+def nothing_to_do(sampler: Sampler) -> CostEstimate:
+    """Return the cost of an estimate that is there already."""
+    return CostEstimate(0, sampler.chains, 0, sampler.draws, 0, 0.0, 1, cached=True)
+
+
+def measure_cost(
+    sampler: Sampler, settings: Sequence["Setting"], workers: int | None
+) -> CostEstimate:
+    """Time a few gradient steps and one evaluation of each posterior, and add up.
+
+    `workers` is the number of processes asked for, or None to choose: as many as there are
+    processors and chains, if the work is worth it.
+    """
+    serial = sum(_seconds(setting) for setting in settings)
+    tasks = len(settings) * sampler.chains
+    if workers is None:
+        workers = len(os.sched_getaffinity(0)) if serial > _WORTH_PROCESSES else 1
+    processes = max(1, min(workers, tasks))
+    rounds = -(-tasks // processes) / max(tasks, 1)
+    seconds = serial if processes == 1 else serial * rounds + _START_SECONDS
+    return CostEstimate(
+        posteriors=len(settings),
+        chains=sampler.chains,
+        steps=sampler.burn_in + sampler.thin * sampler.draws,
+        draws=sampler.draws,
+        losses=sum(setting.rows.width for setting in settings),
+        seconds=seconds,
+        processes=processes,
+    )
+
+
+def _seconds(setting: "Setting") -> float:
+    """Return the seconds that all chains of one posterior need in one process."""
+    import torch
+
+    from pattern_lang.estimate.chain import batches
+    from pattern_lang.estimate.evaluate import evaluator
+    from pattern_lang.estimate.steps import stepper
+
+    random = torch.Generator().manual_seed(0)
+    supply, network = batches(setting, random), setting.network
+    move, evaluate = stepper(network, setting.sampler, random), evaluator(network, setting.rows)
+    out = torch.empty_like(setting.anchor)
+
+    def step() -> None:
+        network.gradient(next(supply)).item()
+        move()
+
+    a_step = _time(step)
+    network.reset()
+    a_draw = _time(lambda: evaluate(out, setting.anchor))
+    chain = setting.steps * a_step + setting.sampler.draws * a_draw
+    return setting.sampler.chains * chain
+
+
+def _time(work: Callable[[], None]) -> float:
+    """Return the seconds of one call: the first is left out where there is time for another."""
+    start = perf_counter()
+    work()
+    first = perf_counter() - start
+    if first > 1.0:
+        return first
+    calls, start = 0, perf_counter()
+    while perf_counter() - start < _TIMING_SECONDS:
+        work()
+        calls += 1
+    return (perf_counter() - start) / calls
+
+
+def _duration(seconds: float) -> str:
+    if seconds < 1:
+        return "1 s"
+    if seconds < 120:
+        return f"{seconds:.0f} s"
+    return f"{seconds / 60:.0f} min" if seconds < 7200 else f"{seconds / 3600:.1f} h"

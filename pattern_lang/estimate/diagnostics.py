@@ -1,0 +1,142 @@
+"""Judging the chains of a posterior: figures, a verdict, and the reasons for it in words."""
+
+from collections.abc import Iterator
+
+import numpy as np
+from attrs import frozen
+
+from pattern_lang.estimate.assemble import PosteriorResult, centred, jacobian_replicates
+from pattern_lang.estimate.mixing import effective_draws, r_hat
+from pattern_lang.estimate.table import Array
+from pattern_lang.ir.queries import Queries
+from pattern_lang.ir.susceptibility import ChainTrace, PosteriorDiagnostics
+
+_BAD_R_HAT = 1.1
+_FEW_DRAWS, _TOO_FEW_DRAWS = 100, 20
+_SHORT_SEGMENT = 5
+
+
+@frozen
+class Finding:
+    """One reason; a grave one makes the estimate unsound."""
+
+    text: str
+    grave: bool
+
+
+def chain_traces(result: PosteriorResult) -> tuple[ChainTrace, ...]:
+    """Return what each chain did, as this posterior's part of every observable."""
+    readout = result.readout
+    at_anchor = np.where(np.isnan(readout.offset), 0.0, readout.offset)
+    return tuple(
+        ChainTrace(
+            result.name,
+            chain.chain,
+            chain.seed,
+            chain.trace[:, 0],
+            chain.trace @ readout.spread.T + at_anchor,
+        )
+        for chain in result.chains
+    )
+
+
+def diagnose(queries: Queries, result: PosteriorResult, share: Array) -> PosteriorDiagnostics:
+    """Judge a posterior. `share` (n,) is each unit's share of the rows."""
+    losses = result.trace[:, :, 0]
+    rhat, effective = r_hat(losses), effective_draws(losses)
+    tau = losses.size / effective
+    excess = queries.sampler.nbeta * float(losses.mean())
+    findings = [
+        *_mixing("the mean loss", rhat, effective),
+        *_observables(queries, result),
+        *_drift(losses),
+        *_below_anchor(losses, excess, effective),
+        *_short_segments(result, tau),
+    ]
+    sound = not any(finding.grave for finding in findings)
+    verdict = "unsound" if not sound else "sound, with reservations" if findings else "sound"
+    ordered = sorted(findings, key=lambda finding: not finding.grave)
+    return PosteriorDiagnostics(
+        posterior=result.name,
+        r_hat=rhat,
+        effective_draws=effective,
+        autocorrelation_time=tau,
+        anchor_loss=float(result.anchor_means[0]),
+        mean_excess=excess,
+        split_half=tuple(_split_half(queries, result, share)),
+        verdict=verdict,
+        sound=sound,
+        reasons=tuple(finding.text for finding in ordered),
+    )
+
+
+def _mixing(what: str, rhat: float, effective: float) -> Iterator[Finding]:
+    if rhat > _BAD_R_HAT:
+        text = f"the chains disagree on {what}: R-hat is {rhat:.3f}, above {_BAD_R_HAT}"
+        yield Finding(text, grave=True)
+    if effective < _TOO_FEW_DRAWS:
+        text = f"only {effective:.0f} effective draws of {what}; {_TOO_FEW_DRAWS} are the least"
+        yield Finding(text, grave=True)
+    elif effective < _FEW_DRAWS:
+        yield Finding(f"few effective draws of {what}: {effective:.0f}", grave=False)
+
+
+def _observables(queries: Queries, result: PosteriorResult) -> Iterator[Finding]:
+    for row, observable in enumerate(queries.observables):
+        weights = result.readout.spread[row]
+        if weights.any() and np.flatnonzero(weights).tolist() != [0]:
+            trace = result.trace @ weights
+            yield from _mixing(f"`{observable.name}`", r_hat(trace), effective_draws(trace))
+
+
+def _drift(losses: Array) -> Iterator[Finding]:
+    """Compare the first with the last half of the draws, in standard errors."""
+    half = losses.shape[1] // 2
+    early, late = losses[:, :half], losses[:, -half:]
+    spread = losses.std()
+    if spread == 0:
+        return
+    error = spread * np.sqrt(1 / effective_draws(early) + 1 / effective_draws(late))
+    drift = float(late.mean() - early.mean())
+    if abs(drift) > 3 * error:
+        way = "rises" if drift > 0 else "falls"
+        text = (
+            f"the mean loss still {way}: by {abs(drift) / error:.1f} standard errors, "
+            f"{abs(drift) / spread:.2f} posterior standard deviations, from the first half of the "
+            "draws to the last"
+        )
+        yield Finding(text, grave=abs(drift) > 4 * error and abs(drift) > spread / 2)
+
+
+def _below_anchor(losses: Array, excess: float, effective: float) -> Iterator[Finding]:
+    if losses.mean() < -3 * losses.std() / np.sqrt(effective):
+        text = (
+            f"the draws lie below the checkpoint in loss (nβ times the excess is {excess:.3g}): "
+            "the checkpoint is not near a minimum of the loss on these data"
+        )
+        yield Finding(text, grave=False)
+
+
+def _short_segments(result: PosteriorResult, tau: float) -> Iterator[Finding]:
+    shortest = len(result.chains[0].trace) / len(result.chains[0].segments)
+    if shortest < _SHORT_SEGMENT * tau:
+        text = (
+            f"standard errors may be too small: they come from segments of {shortest:.0f} draws, "
+            f"and the autocorrelation time is {tau:.0f}"
+        )
+        yield Finding(text, grave=False)
+
+
+def _split_half(
+    queries: Queries, result: PosteriorResult, share: Array
+) -> Iterator[tuple[str, float]]:
+    """Correlate χ from the even with χ from the odd segments, per observable."""
+    replicates = centred(jacobian_replicates(result), share)
+    even, odd = replicates[::2].mean(axis=0), replicates[1::2].mean(axis=0)
+    for row in np.flatnonzero(result.readout.present):
+        yield queries.observables[row].name, _correlation(even[row], odd[row])
+
+
+def _correlation(a: Array, b: Array) -> float:
+    spread = float(a.std() * b.std())
+    return float(((a - a.mean()) * (b - b.mean())).mean()) / spread if spread > 0 else 0.0

@@ -1,0 +1,100 @@
+"""Digests of queries, data and models: what an estimate depends on, and nothing else.
+
+Two estimates with the same content digest are the same numbers. Names, source positions and paths
+do not enter it; tensors, rows, sources of the model's code and sampler settings do.
+"""
+
+import hashlib
+import json
+from collections.abc import Callable
+from enum import Enum
+from typing import Any
+
+import attrs
+import numpy as np
+
+from pattern_lang.estimate.table import Array, Table
+from pattern_lang.ir.observables import Observable
+from pattern_lang.ir.queries import Queries
+from pattern_lang.ir.sources import DataSource, ModelSource
+
+ESTIMATOR_VERSION = 1
+
+
+def document(value: Any, replace: Callable[[Any], Any] = lambda value: None) -> Any:
+    """Return an IR value as JSON types: the fields that equality looks at, so no positions.
+
+    `replace` may return something else to stand for a value, or None to leave it as it is.
+    """
+    other = replace(value)
+    if other is not None:
+        return other
+    if attrs.has(type(value)):
+        fields = {
+            field.name: document(getattr(value, field.name), replace)
+            for field in attrs.fields(type(value))
+            if field.eq
+        }
+        return {"is": type(value).__name__, **fields}
+    if isinstance(value, tuple | list):
+        return [document(item, replace) for item in value]
+    return value.value if isinstance(value, Enum) else value
+
+
+def digest_of(value: Any) -> str:
+    """Return `sha256:…` of the canonical JSON of a value of JSON types."""
+    text = json.dumps(value, sort_keys=True, separators=(",", ":"), allow_nan=False)
+    return "sha256:" + hashlib.sha256(text.encode()).hexdigest()
+
+
+def table_digest(table: Table) -> str:
+    """Return the digest of all columns of a data set."""
+    total = hashlib.sha256()
+    for name, column in sorted({**table.numbers, **table.texts}.items()):
+        update_with_array(total, name, column)
+    return "sha256:" + total.hexdigest()
+
+
+def update_with_array(total: "hashlib._Hash", name: str, values: Array) -> None:
+    """Add a named array to a digest: its name, kind, shape and little-endian bytes."""
+    text = values.dtype.kind in "OU"
+    kind = "text" if text else values.dtype.newbyteorder("<").str
+    total.update(f"{name}\0{kind}\0{values.shape}\0".encode())
+    if text:
+        for item in values.tolist():
+            raw = str(item).encode("utf-8", "surrogatepass")
+            total.update(len(raw).to_bytes(8, "little") + raw)
+    else:
+        total.update(np.ascontiguousarray(values).astype(kind, copy=False).tobytes())
+
+
+def rows_digest(table: str, rows: Array) -> str:
+    """Return the digest of chosen rows of a table that has the digest `table`."""
+    return digest_of([table, hashlib.sha256(rows.astype("<i8").tobytes()).hexdigest()])
+
+
+def content_digest(
+    queries: Queries, data: dict[DataSource, str], models: dict[ModelSource, str]
+) -> str:
+    """Return the digest of an estimate, from those of its data sets and models."""
+
+    def replace(value: Any) -> Any:
+        match value:
+            case DataSource():
+                return data[value]
+            case ModelSource():
+                return models[value]
+            case Observable():
+                return [document(value.terms, replace), value.constant]
+        return None
+
+    reweight = queries.reweight
+    content = {
+        "estimator": ESTIMATOR_VERSION,
+        "reweighted": data[reweight.data],
+        "unit": [reweight.unit, reweight.group_field],
+        "sampler": document(queries.sampler),
+        "observables": document(queries.observables, replace),
+        "posteriors": list(models.values()),
+    }
+    return digest_of(content)

@@ -1,0 +1,68 @@
+"""Digests of loaded inputs: the bytes of a network and the sources of its code."""
+
+import hashlib
+
+from attrs import frozen
+
+from pattern_lang.estimate.digests import (
+    content_digest,
+    digest_of,
+    document,
+    rows_digest,
+    table_digest,
+    update_with_array,
+)
+from pattern_lang.estimate.inputs import Inputs
+from pattern_lang.estimate.models import LoadedModel
+from pattern_lang.estimate.user_code import UserCode, UserFunction
+from pattern_lang.ir.queries import Queries
+from pattern_lang.ir.sources import DataSource, ModelSource
+
+
+@frozen
+class Fingerprints:
+    """Digests, each `sha256:…`; `content` is that of the whole estimate."""
+
+    data: dict[DataSource, str]
+    models: dict[ModelSource, str]
+    content: str
+
+
+def fingerprint(queries: Queries, inputs: Inputs, code: UserCode) -> Fingerprints:
+    """Return the digests of everything that was loaded."""
+    tables = {base: table_digest(table) for base, table in inputs.tables.items()}
+    data = {source: rows_digest(tables[source.base], rows) for source, rows in inputs.rows.items()}
+    models = {source: model_digest(model, code) for source, model in inputs.models.items()}
+    return Fingerprints(data, models, content_digest(queries, data, models))
+
+
+def model_digest(model: LoadedModel, code: UserCode) -> str:
+    """Return the digest of a network: every tensor, the code around it, and its arguments."""
+    functions = [model.builder, *([model.loss] if model.loss else [])]
+    return digest_of(
+        {
+            "tensors": tensors_digest(model),
+            "code": sorted({digest for f in functions for digest in _sources(f, code)}),
+            "functions": [function.function for function in functions],
+            "arguments": document(model.source.arguments),
+        }
+    )
+
+
+def tensors_digest(model: LoadedModel) -> str:
+    """Return the digest of all parameters and buffers, by name; tied ones count once."""
+    import torch
+
+    total = hashlib.sha256()
+    module = model.network.module
+    named = dict([*module.named_parameters(), *module.named_buffers()])
+    for name, tensor in sorted(named.items()):
+        raw = tensor.detach().cpu().contiguous()
+        label = f"{name}:{tensor.dtype}:{tuple(tensor.shape)}:{tensor.requires_grad}"
+        update_with_array(total, label, raw.reshape(-1).view(torch.uint8).numpy())
+    return total.hexdigest()
+
+
+def _sources(function: UserFunction, code: UserCode) -> list[str]:
+    files = {function.file, *code.sources(function.file.parent)}
+    return [hashlib.sha256(file.read_bytes()).hexdigest() for file in files]

@@ -1,0 +1,114 @@
+"""Moments of losses, accumulated over the draws of one segment of a chain.
+
+Draws are never kept: a block of them is reduced by two matrix products, and blocks are merged by
+the update of Chan, Golub & LeVeque (1979), centred, in float64. Products that are not centred lose
+8 % of a covariance in float32 at the small loss excess of a localised posterior.
+"""
+
+import torch
+from attrs import define, frozen
+from torch import Tensor
+
+from pattern_lang.estimate.table import Array
+
+
+@frozen(eq=False)
+class Averager:
+    """How a block of row losses becomes data-set means and unit losses.
+
+    averages: (q, R). parts: (P, N) bool. unit_of_row: (N,) or None. All losses are relative to θ*.
+    """
+
+    averages: Tensor
+    parts: Tensor
+    unit_of_row: Tensor | None
+    units: int
+
+    def means(self, block: Tensor) -> Tensor:
+        """Return the data sets' mean losses, (B, q), of a block (B, R)."""
+        return block @ self.averages.T
+
+    def unit_losses(self, losses: Tensor) -> Tensor:
+        """Return unit losses (B, n) of row losses (B, N): for groups, (n/N) Σ over their rows."""
+        if self.unit_of_row is None:
+            return losses
+        sums = losses.new_zeros(len(losses), self.units)
+        sums.index_add_(1, self.unit_of_row, losses)
+        return sums.mul_(self.units / losses.shape[1])
+
+    @property
+    def rows(self) -> int:
+        """Return N, the number of re-weighted rows."""
+        return int(self.parts.shape[1])
+
+
+@define(eq=False)
+class SegmentSums:
+    """Running moments of one segment: counts, means, and the sum of centred cross products.
+
+    means: (q,). units: (n,). rows: (N,). cross: (q, n).
+    """
+
+    count: int
+    means: Tensor
+    units: Tensor
+    rows: Tensor
+    cross: Tensor
+
+    @classmethod
+    def empty(cls, averager: Averager) -> "SegmentSums":
+        """Return the moments of no draws."""
+        q, n = len(averager.averages), averager.units
+        shapes = (q,), (n,), (averager.rows,), (q, n)
+        return cls(0, *(torch.zeros(shape, dtype=torch.float64) for shape in shapes))
+
+    def add(self, block: Tensor, averager: Averager) -> None:
+        """Merge a block of draws, (B, R) row losses."""
+        fresh = len(block)
+        means = averager.means(block)
+        losses = block[:, : averager.rows]
+        units = averager.unit_losses(losses)
+        mean, unit_mean = means.mean(0), units.mean(0)
+        total = self.count + fresh
+        share = fresh / total
+        step, unit_step = mean - self.means, unit_mean - self.units
+        self.cross.addmm_((means - mean).T, units)
+        self.cross.addr_(step, unit_step, alpha=self.count * share)
+        self.means.add_(step, alpha=share)
+        self.units.add_(unit_step, alpha=share)
+        self.rows.add_(losses.mean(0) - self.rows, alpha=share)
+        self.count = total
+
+    def finish(self, averager: Averager) -> "SegmentMoments":
+        """Return the segment's moments as arrays."""
+        parts = averager.unit_losses(averager.parts.to(self.rows.dtype) * self.rows)
+        return SegmentMoments(
+            self.means.numpy(),
+            self.units.numpy(),
+            parts.numpy(),
+            (self.cross / self.count).numpy(),
+        )
+
+
+@frozen(eq=False)
+class SegmentMoments:
+    """Moments over one segment, of losses relative to θ*.
+
+    means: (q,) mean losses of the data sets. units: (n,) mean unit losses. parts: (P, n) the
+    same, of the rows of each part alone. cross: (q, n) covariances within the segment.
+    """
+
+    means: Array
+    units: Array
+    parts: Array
+    cross: Array
+
+
+@frozen(eq=False)
+class ChainResult:
+    """What a chain leaves: the data sets' mean losses relative to θ* (draws, q), and moments."""
+
+    chain: int
+    seed: int
+    trace: Array
+    segments: tuple[SegmentMoments, ...]

@@ -1,0 +1,67 @@
+"""A network at its checkpoint, with all moving parameters in one vector."""
+
+from collections.abc import Callable, Mapping
+
+import torch
+from attrs import define
+from torch import Tensor, nn
+
+Batch = Mapping[str, Tensor]
+UnitLoss = Callable[[Batch], Tensor]
+
+
+@define(eq=False)
+class Network:
+    """A module whose trainable parameters are views into `theta`, and their gradients into `grad`.
+
+    theta, grad, anchor: (d,) of the module's dtype; `anchor` is θ*. `unit_loss` maps a batch to
+    the loss of each row, in nats.
+    """
+
+    module: nn.Module
+    unit_loss: UnitLoss
+    theta: Tensor
+    grad: Tensor
+    anchor: Tensor
+
+    @property
+    def dtype(self) -> torch.dtype:
+        """Return the floating type that the network computes in."""
+        return self.theta.dtype
+
+    def gradient(self, batch: Batch) -> Tensor:
+        """Set `grad` to the gradient of the batch's mean loss and return that mean, a scalar."""
+        self.grad.zero_()
+        loss = self.unit_loss(batch).mean()
+        loss.backward()  # type: ignore[no-untyped-call]
+        return loss.detach()
+
+    def reset(self) -> None:
+        """Go back to the checkpoint."""
+        self.theta.copy_(self.anchor)
+
+
+def moving_parameters(module: nn.Module) -> list[nn.Parameter]:
+    """Return the parameters with requires_grad, tied ones once."""
+    return [parameter for parameter in module.parameters() if parameter.requires_grad]
+
+
+def flatten(module: nn.Module, unit_loss: UnitLoss) -> Network:
+    """Put the moving parameters of a module into one vector.
+
+    The module is set to evaluation (no dropout, fixed batch statistics) and to one floating type:
+    float64 if any moving parameter has it, otherwise float32.
+    """
+    moving = moving_parameters(module)
+    wide = any(parameter.dtype == torch.float64 for parameter in moving)
+    module.to(torch.float64 if wide else torch.float32).eval()
+    moving = moving_parameters(module)
+    theta = torch.cat([parameter.detach().reshape(-1) for parameter in moving])
+    grad = torch.zeros_like(theta)
+    offset = 0
+    for parameter in moving:
+        part = slice(offset, offset + parameter.numel())
+        parameter.data = theta[part].view(parameter.shape)
+        parameter.grad = grad[part].view(parameter.shape)
+        offset = part.stop
+    return Network(module, unit_loss, theta, grad, theta.clone())

@@ -1,0 +1,101 @@
+"""Making a posterior ready to sample: rows as tensors, losses at θ*, chunk sizes, seeds."""
+
+import hashlib
+
+import torch
+from torch import Tensor
+
+from pattern_lang.diagnostics import PatternError
+from pattern_lang.diagnostics.catalogue.estimates import NonFiniteLoss, WrongUnitLoss
+from pattern_lang.estimate.chain import Setting
+from pattern_lang.estimate.evaluate import Rows, chunk_rows, slices, to_tensors
+from pattern_lang.estimate.layout import Layout
+from pattern_lang.estimate.models import LoadedModel
+from pattern_lang.estimate.moments import Averager
+from pattern_lang.estimate.network import Network
+from pattern_lang.estimate.segments import segment_lengths
+from pattern_lang.estimate.user_code import UserCode
+from pattern_lang.ir.queries import Sampler
+
+
+def prepare(model: LoadedModel, layout: Layout, sampler: Sampler, code: UserCode) -> Setting:
+    """Evaluate a model at θ* on every row it needs.
+
+    Raises UserCodeFailed when its loss raises, WrongUnitLoss, and NonFiniteLoss.
+    """
+    where = model.loss or model.builder
+    action = f"the loss of model `{model.source.name}`"
+    with code.guarded(action, where.file, where.root, model.source.origin):
+        blocks = tuple(to_tensors(block, model.network.dtype) for block in layout.blocks)
+        _check_shape(model, {name: tensor[:4] for name, tensor in blocks[0].items()})
+        chunks = tuple(chunk_rows(model.network, block) for block in blocks)
+        rows = Rows(blocks, chunks)
+        anchor = torch.zeros(layout.width, dtype=torch.float64)
+        for batch, columns in slices(rows):
+            anchor[columns] = _check_shape(model, batch)
+    _check_finite(model, layout, anchor)
+    return setting_of(model.network, rows, averager_of(layout), anchor, sampler)
+
+
+def setting_of(
+    network: Network, rows: Rows, averager: Averager, anchor: Tensor, sampler: Sampler
+) -> Setting:
+    """Put the parts of a posterior together."""
+    lengths = segment_lengths(sampler.chains, sampler.draws)
+    return Setting(network, rows, averager, anchor, sampler, lengths)
+
+
+def averager_of(layout: Layout) -> Averager:
+    """Return the layout's averages as tensors."""
+    units = layout.unit_of_row
+    return Averager(
+        torch.from_numpy(layout.averages),
+        torch.from_numpy(layout.parts),
+        None if units is None else torch.from_numpy(units),
+        layout.units,
+    )
+
+
+def chain_seed(digest: str, posterior: int, chain: int) -> int:
+    """Return the seed of a chain, which depends on what is sampled and on nothing else."""
+    text = f"{digest}/{posterior}/{chain}".encode()
+    return int.from_bytes(hashlib.sha256(text).digest()[:8], "big") >> 1
+
+
+def _check_shape(model: LoadedModel, batch: dict[str, Tensor]) -> Tensor:
+    rows = len(next(iter(batch.values())))
+    with torch.no_grad():
+        losses = model.network.unit_loss(batch)
+    good = isinstance(losses, Tensor) and losses.shape == (rows,) and losses.is_floating_point()
+    if not good:
+        found = _kind(losses)
+        problem = WrongUnitLoss(
+            span=model.source.origin, model=model.source.name, found=found, rows=rows
+        )
+        raise PatternError([problem])
+    return losses
+
+
+def _kind(losses: object) -> str:
+    if not isinstance(losses, Tensor):
+        return f"a {type(losses).__name__}"
+    return f"a tensor of shape {tuple(losses.shape)} and type {str(losses.dtype)[6:]}"
+
+
+def _check_finite(model: LoadedModel, layout: Layout, anchor: Tensor) -> None:
+    bad = torch.nonzero(~torch.isfinite(anchor))
+    if not len(bad):
+        return
+    column = int(bad[0])
+    data = next(d for i, d in enumerate(layout.data) if layout.averages[i, column] > 0)
+    raise PatternError(
+        [
+            NonFiniteLoss(
+                span=model.source.origin,
+                model=model.source.name,
+                data=data.name,
+                row=int(layout.origins[column]),
+                value=str(anchor[column].item()),
+            )
+        ]
+    )

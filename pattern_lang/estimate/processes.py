@@ -1,0 +1,123 @@
+"""Running chains in several processes, each with one thread, and gathering what they leave.
+
+Processes are started as commands, not forked or spawned by multiprocessing: that works from a
+script without a main guard and from a notebook, and nothing is pickled.
+"""
+
+import json
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+import numpy as np
+
+from pattern_lang.diagnostics import PatternError
+from pattern_lang.diagnostics.catalogue.estimates import ChainProcessFailed, UserCodeFailed
+from pattern_lang.estimate.errors import ChainDivergedError
+from pattern_lang.estimate.jobs import read_result, write_job
+from pattern_lang.estimate.moments import ChainResult
+from pattern_lang.estimate.tasks import Posterior, Task
+
+_POLL_SECONDS = 0.05
+_THREADS = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
+
+Process = subprocess.Popen[bytes]
+
+
+def run_processes(
+    tasks: Sequence[Task],
+    posteriors: Sequence[Posterior],
+    workers: int,
+    advance: Callable[[int], None],
+) -> dict[Task, ChainResult]:
+    """Run chains in `workers` processes.
+
+    Raises ChainDivergedError for the first chain that diverged, UserCodeFailed, and
+    ChainProcessFailed when a process ended by itself. Whatever is raised, Ctrl-C included, no
+    process is left behind.
+    """
+    shares = [list(tasks[worker::workers]) for worker in range(workers)]
+    with TemporaryDirectory(prefix="pattern-") as name:
+        folder = Path(name)
+        write_job(folder, posteriors, shares)
+        np.zeros(workers, dtype=np.int64).tofile(folder / "progress")
+        processes: list[Process] = []
+        try:
+            for worker in range(workers):
+                processes.append(_start(folder, worker))
+            _wait(folder, processes, advance)
+        finally:
+            _stop(processes)
+        _raise_errors(folder, processes, shares, posteriors)
+        return {task: read_result(folder, task) for task in tasks}
+
+
+def _start(folder: Path, worker: int) -> Process:
+    package = Path(__file__).resolve().parents[2]
+    # The child finds what this process can import, even after changes of sys.path.
+    path = os.pathsep.join([str(package), *(entry for entry in sys.path if entry)])
+    environment = {**os.environ, **dict.fromkeys(_THREADS, "1"), "PYTHONPATH": path}
+    command = [sys.executable, "-P", "-m", "pattern_lang.estimate.worker", str(folder), str(worker)]
+    with (folder / f"stderr-{worker}").open("wb") as stderr:
+        return subprocess.Popen(
+            command, env=environment, stdin=subprocess.DEVNULL, stdout=stderr, stderr=stderr
+        )
+
+
+def _wait(folder: Path, processes: Sequence[Process], advance: Callable[[int], None]) -> None:
+    """Wait until all processes ended well, or one of them badly; show progress meanwhile."""
+    progress = np.memmap(folder / "progress", dtype=np.int64, mode="r")
+    told = 0
+    while True:
+        states = [process.poll() for process in processes]
+        done = int(progress.sum())
+        advance(done - told)
+        told = done
+        if any(state for state in states) or all(state == 0 for state in states):
+            return
+        time.sleep(_POLL_SECONDS)
+
+
+def _stop(processes: Sequence[Process]) -> None:
+    for process in processes:
+        if process.poll() is None:
+            process.terminate()
+    for process in processes:
+        try:
+            process.wait(timeout=5)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+
+
+def _raise_errors(
+    folder: Path,
+    processes: Sequence[Process],
+    shares: Sequence[list[Task]],
+    posteriors: Sequence[Posterior],
+) -> None:
+    found = [json.loads(path.read_text()) for path in sorted(folder.glob("error-*.json"))]
+    diverged = [error["diverged"] for error in found if "diverged" in error]
+    if diverged:
+        raise ChainDivergedError(**min(diverged, key=lambda e: (e["posterior"], e["chain"])))
+    span = posteriors[0].setting.sampler.origin
+    failed: list[dict[str, Any]] = [error["failed"] for error in found if "failed" in error]
+    if failed:
+        raise PatternError([UserCodeFailed(span=span, **failed[0])])
+    for worker, process in enumerate(processes):
+        if process.returncode:
+            chains = ", ".join(str(task.chain) for task in shares[worker])
+            reason = _reason(process.returncode, folder / f"stderr-{worker}")
+            raise PatternError([ChainProcessFailed(span=span, chains=chains, reason=reason)])
+
+
+def _reason(status: int, stderr: Path) -> str:
+    if status < 0:
+        return f"signal {-status}"
+    lines = stderr.read_text(errors="replace").strip().split("\n")
+    return f"status {status}: {lines[-1][:300]}"

@@ -1,0 +1,126 @@
+"""An estimate taken apart into arrays and JSON, and put together again.
+
+Texts are kept as UTF-8 bytes with offsets. Figures that may be infinite live in the arrays, as JSON
+has no word for them.
+"""
+
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
+
+from pattern_lang.estimate.table import Array, text_column
+from pattern_lang.ir.susceptibility import (
+    ChainTrace,
+    Estimate,
+    PosteriorDiagnostics,
+    Susceptibility,
+    UnitTable,
+)
+
+_FIGURES = ("r_hat", "effective_draws", "autocorrelation_time", "anchor_loss", "mean_excess")
+
+
+def arrays_of(estimate: Estimate) -> dict[str, Array]:
+    """Return every array of an estimate by name; fields of the units as `number/…`, `text/…`."""
+    chi, units = estimate.susceptibility, estimate.units
+    arrays: dict[str, Array] = {
+        "chi": chi.chi,
+        "stderr": chi.stderr,
+        "mean": chi.mean,
+        "sd": chi.sd,
+        "replicates": chi.replicates,
+        "size": units.size,
+        "figures": np.array(
+            [[getattr(d, figure) for figure in _FIGURES] for d in estimate.diagnostics]
+        ),
+    }
+    if units.row is not None:
+        arrays["row"] = units.row
+    for name, column in units.fields.items():
+        arrays |= _field_arrays(name, column)
+    for number, trace in enumerate(estimate.traces):
+        arrays[f"trace/{number}/loss"] = np.asarray(trace.loss)
+        arrays[f"trace/{number}/observables"] = np.asarray(trace.observables)
+    return arrays
+
+
+def _field_arrays(name: str, column: Array) -> dict[str, Array]:
+    if column.dtype.kind not in "OU":
+        return {f"number/{name}": column}
+    raw = [str(text).encode("utf-8", "surrogatepass") for text in column]
+    offsets = np.cumsum([0, *map(len, raw)], dtype=np.int64)
+    joined = np.frombuffer(b"".join(raw), dtype=np.uint8)
+    return {f"text/{name}": joined, f"offsets/{name}": offsets}
+
+
+def _fields(arrays: dict[str, Array]) -> dict[str, Array]:
+    found = {}
+    for key, values in arrays.items():
+        kind, _, name = key.partition("/")
+        if kind == "number":
+            found[name] = values
+        elif kind == "text":
+            raw, ends = values.tobytes(), arrays[f"offsets/{name}"].tolist()
+            texts = [raw[a:b].decode("utf-8", "surrogatepass") for a, b in pairwise(ends)]
+            found[name] = text_column(texts)
+    return dict(sorted(found.items()))
+
+
+def meta_of(estimate: Estimate) -> dict[str, Any]:
+    """Return everything else of an estimate, as JSON types."""
+    chi, units = estimate.susceptibility, estimate.units
+    return {
+        "observables": list(chi.observables),
+        "observable_units": list(chi.observable_units),
+        "nbeta": chi.nbeta,
+        "unit": units.unit,
+        "filtered": units.filtered,
+        "traces": [[t.posterior, t.chain, t.seed] for t in estimate.traces],
+        "diagnostics": [
+            {
+                "posterior": d.posterior,
+                "split_half": [[name, repr(value)] for name, value in d.split_half],
+                "verdict": d.verdict,
+                "sound": d.sound,
+                "reasons": list(d.reasons),
+            }
+            for d in estimate.diagnostics
+        ],
+        "digests": estimate.digests,
+        "seconds": estimate.seconds,
+    }
+
+
+def estimate_of(meta: dict[str, Any], arrays: dict[str, Array]) -> Estimate:
+    """Put an estimate together; raise KeyError, TypeError or ValueError where parts are missing."""
+    chi = Susceptibility(
+        observables=tuple(meta["observables"]),
+        observable_units=tuple(meta["observable_units"]),
+        nbeta=meta["nbeta"],
+        **{name: arrays[name] for name in ("chi", "stderr", "mean", "sd", "replicates")},
+    )
+    ids = np.arange(chi.chi.shape[1])
+    units = UnitTable(
+        meta["unit"], ids, arrays["size"], _fields(arrays), arrays.get("row"), meta["filtered"]
+    )
+    traces = tuple(
+        ChainTrace(name, chain, seed, arrays[f"trace/{i}/loss"], arrays[f"trace/{i}/observables"])
+        for i, (name, chain, seed) in enumerate(meta["traces"])
+    )
+    diagnostics = tuple(
+        _diagnostics(item, dict(zip(_FIGURES, row.tolist(), strict=True)))
+        for item, row in zip(meta["diagnostics"], arrays["figures"], strict=True)
+    )
+    return Estimate(chi, units, traces, diagnostics, meta["digests"], False, meta["seconds"])
+
+
+def _diagnostics(item: dict[str, Any], figures: dict[str, float]) -> PosteriorDiagnostics:
+    return PosteriorDiagnostics(
+        posterior=item["posterior"],
+        **figures,
+        split_half=tuple((name, float(value)) for name, value in item["split_half"]),
+        verdict=item["verdict"],
+        sound=item["sound"],
+        reasons=tuple(item["reasons"]),
+    )

@@ -1,0 +1,67 @@
+"""A process that samples some chains: `python -m pattern_lang.estimate.worker FOLDER NUMBER`.
+
+It reads its tasks from the folder (see `jobs`), counts its steps in `progress`, one int64 per
+process, and writes what came out, or `error-NUMBER.json`. It ends when its parent does.
+"""
+
+import os
+import signal
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import attrs
+
+
+def main(folder: Path, worker: int) -> int:
+    """Run the tasks of one process and return its exit status."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)  # the parent tells the user about Ctrl-C
+    import torch
+
+    from pattern_lang.estimate.chain import run_chain
+    from pattern_lang.estimate.errors import ChainDivergedError
+    from pattern_lang.estimate.jobs import read_setting, read_tasks, where_of, write_result
+    from pattern_lang.estimate.journal import Journal
+    from pattern_lang.estimate.store import write_json
+    from pattern_lang.estimate.user_code import UserCode, failure
+
+    torch.set_num_threads(1)
+    code, settings = UserCode(Journal()), {}
+    advance = _counter(folder, worker)
+    for task in read_tasks(folder, worker):
+        name, file, root = where_of(folder, task.posterior)
+        try:
+            with code.scope(file.parent):
+                if task.posterior not in settings:
+                    settings[task.posterior] = read_setting(folder, task.posterior, code)
+                setting = settings[task.posterior]
+                result = run_chain(setting, task.chain, task.seed, advance, task.posterior)
+            write_result(folder, task, result)
+        except ChainDivergedError as error:
+            write_json(folder / f"error-{worker}.json", {"diverged": attrs.asdict(error)})
+            return 1
+        except Exception as error:
+            problem = failure(error, f"sampling model `{name}`", file, root, None)
+            failed = attrs.asdict(problem, filter=lambda field, _: field.name != "span")
+            write_json(folder / f"error-{worker}.json", {"failed": failed})
+            return 1
+    return 0
+
+
+def _counter(folder: Path, worker: int) -> Callable[[int], None]:
+    """Return a function that adds steps to this process's count, and watches the parent."""
+    import numpy as np
+
+    progress = np.memmap(folder / "progress", dtype=np.int64, mode="r+")
+    parent = os.getppid()
+
+    def advance(steps: int) -> None:
+        progress[worker] += steps
+        if os.getppid() != parent:
+            sys.exit(1)
+
+    return advance
+
+
+if __name__ == "__main__":
+    sys.exit(main(Path(sys.argv[1]), int(sys.argv[2])))

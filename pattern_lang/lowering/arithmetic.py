@@ -1,0 +1,155 @@
+"""Arithmetic on numbers, observables, row values and expressions in w."""
+
+from fractions import Fraction
+from typing import TypeVar, cast
+
+from attrs import evolve
+
+from pattern_lang.diagnostics import Span
+from pattern_lang.diagnostics.catalogue.types import DivisionByZero, ValueOutOfRange
+from pattern_lang.ir import program as ir
+from pattern_lang.ir.observables import Observable
+from pattern_lang.ir.sources import (
+    RowArithmetic,
+    RowExpression,
+    RowField,
+    RowLiteral,
+)
+from pattern_lang.lowering.values import LoweringError, Num, Value, Weighted
+
+_LARGEST_POWER = 64
+
+T = TypeVar("T")
+
+
+def binary(operator: str, left: Value, right: Value, span: Span) -> Value:
+    """Return `left operator right` for operands whose types have been checked."""
+    if _is_row(left) or _is_row(right):
+        return RowArithmetic(operator, row_value(left), row_value(right))
+    match operator, left, right:
+        case "+", _, _:
+            return _add(left, right)
+        case "-", _, _:
+            return _add(left, scale(right, Num(Fraction(-1))))
+        case "*", Num(), Num():
+            unit = left.unit if left.unit.value != "1" else right.unit
+            return Num(left.value * right.value, unit)
+        case "*", Num(), _:
+            return scale(right, left)
+        case "*", _, Num():
+            return scale(left, right)
+        case "/", _, Num():
+            return _divide(left, right, span)
+    raise AssertionError(operator, left, right)
+
+
+def power(base: Value, exponent: Value, span: Span) -> Value:
+    """Return `base ^ exponent`."""
+    if not isinstance(base, Num) or not isinstance(exponent, Num):
+        return RowArithmetic("^", row_value(base), row_value(exponent))
+    try:
+        whole = Fraction(exponent.value).denominator == 1
+        if whole and abs(exponent.real) <= _LARGEST_POWER:
+            return Num(Fraction(base.value) ** int(exponent.value), base.unit)
+        result = base.real**exponent.real
+        if isinstance(result, float):
+            return Num(result, base.unit)
+    except (OverflowError, ZeroDivisionError):
+        pass
+    raise LoweringError(
+        ValueOutOfRange(
+            span=span,
+            name=span.text,
+            condition="a finite real number",
+            value="not one",
+            advice="change the base or the exponent",
+        )
+    )
+
+
+def scale(value: Value, factor: Num) -> Value:
+    """Return a value times a plain number."""
+    match value:
+        case Num():
+            return Num(value.value * factor.value, value.unit)
+        case Observable():
+            return evolve(
+                value,
+                terms=tuple((factor.real * c, primitive) for c, primitive in value.terms),
+                constant=factor.real * value.constant,
+            )
+        case Weighted(expression=expression):
+            scaled = ir.Expression(
+                tuple((factor.real * c, atom) for c, atom in expression.terms),
+                factor.real * expression.constant,
+            )
+            return evolve(value, expression=scaled)
+    if _is_row(value):
+        return RowArithmetic("*", RowLiteral(factor.real), row_value(value))
+    raise AssertionError(value)
+
+
+def _divide(left: Value, right: Num, span: Span) -> Value:
+    if right.value == 0:
+        raise LoweringError(DivisionByZero(span=span))
+    if isinstance(left, Num):
+        same = left.unit is right.unit
+        return Num(left.value / right.value, Num(0.0).unit if same else left.unit)
+    return scale(left, Num(1 / Fraction(right.value)))
+
+
+def _add(left: Value, right: Value) -> Value:
+    match left, right:
+        case Num(), Num():
+            return Num(left.value + right.value, left.unit)
+        case Observable(), Observable():
+            return evolve(
+                left,
+                terms=merge(left.terms, right.terms),
+                constant=left.constant + right.constant,
+            )
+        case (Observable() as observable, Num() as number) | (
+            Num() as number,
+            Observable() as observable,
+        ):
+            return evolve(observable, constant=observable.constant + number.real)
+        case Weighted(), Weighted():
+            expression = ir.Expression(
+                merge(left.expression.terms, right.expression.terms),
+                left.expression.constant + right.expression.constant,
+            )
+            return Weighted(expression, left.unit, left.about + right.about)
+        case (Weighted() as weighted, Num() as number) | (
+            Num() as number,
+            Weighted() as weighted,
+        ):
+            shifted = evolve(
+                weighted.expression, constant=weighted.expression.constant + number.real
+            )
+            return evolve(weighted, expression=shifted)
+    raise AssertionError(left, right)
+
+
+def merge(
+    left: tuple[tuple[float, T], ...], right: tuple[tuple[float, T], ...]
+) -> tuple[tuple[float, T], ...]:
+    """Add the coefficients of equal terms, dropping what cancels; first come, first kept."""
+    total: dict[T, float] = {}
+    for coefficient, term in (*left, *right):
+        total[term] = total.get(term, 0.0) + coefficient
+    return tuple((coefficient, term) for term, coefficient in total.items() if coefficient)
+
+
+def _is_row(value: Value) -> bool:
+    return isinstance(value, (RowField, RowLiteral, RowArithmetic))
+
+
+def row_value(value: Value) -> RowExpression:
+    """Return a row expression: itself, or a constant beside row fields."""
+    if isinstance(value, (RowField, RowLiteral, RowArithmetic)):
+        return value
+    if isinstance(value, Num):
+        number = value.value
+        whole = isinstance(number, Fraction) and number.denominator == 1
+        return RowLiteral(int(number) if whole else float(number))
+    return RowLiteral(cast("str | bool", value))

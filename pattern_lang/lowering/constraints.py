@@ -1,0 +1,174 @@
+"""From `require`, `minimize` and `maximize` to symbolic constraints and objectives."""
+
+from attrs import evolve
+
+from pattern_lang.diagnostics import Span
+from pattern_lang.diagnostics.catalogue.goals import NeverHolds, WrongCurvature
+from pattern_lang.ir import program as ir
+from pattern_lang.ir.observables import Observable
+from pattern_lang.lowering import arithmetic
+from pattern_lang.lowering.evaluate import Evaluator
+from pattern_lang.lowering.naming import statement_text
+from pattern_lang.lowering.values import Environment, LoweringError, Num, Weighted
+from pattern_lang.semantics.units import Unit
+from pattern_lang.syntax import ast
+
+_CONVEX = (ir.SumSquares, ir.Norm, ir.L1, ir.Maximum, ir.KL, ir.Chi2, ir.Risk)
+_CONCAVE = (ir.Minimum, ir.EffectiveSampleSize)
+
+IMPLIED_MASS = ir.Constraint(
+    ir.Expression(((1.0, ir.Mean()),), -1.0), "==", "mean(w) == 1", implied=True
+)
+"""Training divides by the total weight, so the weights are given with mean 1 in every pattern."""
+
+DEFAULT_OBJECTIVE = ir.Objective(
+    "minimize", ir.Expression(((1.0, ir.SumSquares(1.0, -1.0)),)), "minimize sum_squares(w - 1)"
+)
+
+
+def constraints(
+    evaluator: Evaluator, node: ast.Clause, env: Environment
+) -> tuple[tuple[ir.Constraint, ...], tuple[Observable, ...]]:
+    """Return the constraints of a `require`, one for each comparison of its chain."""
+    compare = node.expression
+    assert isinstance(compare, ast.Compare)
+    source = statement_text(node.span)
+    found, about = [], list[Observable]()
+    left_node, left = compare.first, evaluator(compare.first, env)
+    for operator, right_node in compare.rest:
+        right = evaluator(right_node, env)
+        small, large = (right, left) if operator == ">=" else (left, right)
+        if isinstance(small, (Weighted, Num)) and isinstance(large, (Weighted, Num)):
+            a, b = _same_unit(small, large)
+            difference = arithmetic.binary("-", a, b, right_node.span)
+            if isinstance(difference, Weighted):
+                about.extend(difference.about)
+                relation = "==" if operator == "==" else "<="
+                span = left_node.span.to(right_node.span)
+                terms = tuple(term for term in difference.expression.terms if term[0])
+                expression = ir.Expression(terms, difference.expression.constant)
+                made = ir.Constraint(expression, relation, source, origin=node.span)
+                _verify(made, span)
+                if terms:
+                    found.append(made)
+        left_node, left = right_node, right
+    return tuple(found), tuple(about)
+
+
+def objective(
+    evaluator: Evaluator, node: ast.Clause, env: Environment
+) -> tuple[ir.Objective, tuple[Observable, ...]]:
+    """Return the objective of a `minimize` or `maximize`.
+
+    To maximise the effective sample size is to minimise the sum of squares.
+    """
+    value = evaluator(node.expression, env)
+    source = statement_text(node.span)
+    if not isinstance(value, Weighted):
+        return evolve(DEFAULT_OBJECTIVE, source=source, origin=node.span), ()
+    if any(isinstance(atom, ir.EffectiveSampleSize) for _, atom in value.expression.terms):
+        return evolve(DEFAULT_OBJECTIVE, source=source, origin=node.span), ()
+    made = ir.Objective(node.keyword, value.expression, source, node.span)
+    sign = 1.0 if node.keyword == "minimize" else -1.0
+    _require_convex(value.expression, sign, node.expression.span, f"what `{node.keyword}` takes")
+    return made, value.about
+
+
+def _same_unit(
+    left: Weighted | Num, right: Weighted | Num
+) -> tuple[Weighted | Num, Weighted | Num]:
+    """Bring both sides into one unit: predicted shifts compared with sd are taken in sd."""
+    if left.unit is right.unit:
+        return left, right
+    if Unit.SD in (left.unit, right.unit):
+        return _in_sd(left), _in_sd(right)
+    return left, right
+
+
+def _in_sd(value: Weighted | Num) -> Weighted | Num:
+    if isinstance(value, Num):
+        return value
+    terms = tuple(
+        (c, evolve(atom, unit=Unit.SD) if isinstance(atom, (ir.Predicted, ir.Risk)) else atom)
+        for c, atom in value.expression.terms
+    )
+    return Weighted(ir.Expression(terms, value.expression.constant), Unit.SD, value.about)
+
+
+def _verify(constraint: ir.Constraint, span: Span) -> None:
+    """Check curvature with the values known, and refuse what can never hold."""
+    if constraint.relation == "<=":
+        _require_convex(constraint.expression, 1.0, span, "the difference of the two sides")
+    _refuse_impossible(constraint, span)
+
+
+def _require_convex(expression: ir.Expression, sign: float, span: Span, place: str) -> None:
+    """Raise when a coefficient whose sign only its value shows bends the wrong way."""
+    for coefficient, atom in expression.terms:
+        bent = isinstance(atom, _CONVEX) and sign * coefficient < 0
+        if bent or (isinstance(atom, _CONCAVE) and sign * coefficient > 0):
+            raise LoweringError(
+                WrongCurvature(
+                    span=span,
+                    place=place,
+                    needed="convex",
+                    curvature="concave",
+                    advice="the sign of a factor turns the constraint round; check its value",
+                )
+            )
+
+
+def _refuse_impossible(constraint: ir.Constraint, span: Span) -> None:
+    """Raise for a single atom against a number that it can never meet."""
+    terms, constant = constraint.expression.terms, constraint.expression.constant
+    if not terms and constant > 0:
+        fact = "the weights cancel out of this, and what is left is false"
+        raise LoweringError(NeverHolds(span=span, fact=fact, advice="check the expression"))
+    if len(terms) != 1:
+        return
+    ((coefficient, atom),) = terms
+    limit = -constant / coefficient
+    upper = coefficient > 0 or constraint.relation == "=="
+    lower = coefficient < 0 or constraint.relation == "=="
+    reason = _impossible(atom, limit, upper=upper, lower=lower)
+    if reason is not None:
+        raise LoweringError(NeverHolds(span=span, fact=reason[0], advice=reason[1]))
+
+
+def _impossible(atom: ir.Atom, limit: float, *, upper: bool, lower: bool) -> tuple[str, str] | None:
+    shown = f"{limit:g}"
+    match atom:
+        case ir.Mean() if limit != 1.0 and ((upper and limit < 1) or (lower and limit > 1)):
+            return (
+                "weights have mean 1 in every pattern: training divides by their total",
+                "write `mean(w) == 1`, or leave it out",
+            )
+        case ir.Entries() if (upper and limit < 1) or (lower and limit > 1):
+            side = "at most" if upper and limit < 1 else "at least"
+            return (
+                f"weights that are all {side} {shown} cannot have mean 1",
+                "leave room for 1, the weight of the data as they stand",
+            )
+        case ir.Maximum() if upper and limit < 1:
+            return f"the largest of weights with mean 1 is never below 1, so not {shown}", _ROOM
+        case ir.Minimum() if lower and limit > 1:
+            return f"the smallest of weights with mean 1 is never above 1, so not {shown}", _ROOM
+        case ir.EffectiveSampleSize() if lower and limit > 1:
+            return (
+                f"the effective sample size is never more than 100 %, so not {100 * limit:g} %",
+                "ask for a share up to 100 %",
+            )
+        case ir.SumSquares() | ir.Norm() | ir.L1() | ir.KL() | ir.Chi2() | ir.Risk() if (
+            upper and limit < 0
+        ):
+            return f"this is never below zero, so not {shown}", "ask for a limit above zero"
+        case ir.GroupMass() if (upper and limit < 1) or (lower and limit > 1):
+            side = "at most" if upper and limit < 1 else "at least"
+            return (
+                f"the shares of all groups cannot all be {side} {shown} times what they were",
+                "leave room for 1, the share as it stands",
+            )
+    return None
+
+
+_ROOM = "leave room for 1, the weight of the data as they stand"

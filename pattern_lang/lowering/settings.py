@@ -1,0 +1,113 @@
+"""Samplers, schedules, targets: settings with their defaults and the values that make sense."""
+
+from collections.abc import Callable, Mapping
+from fractions import Fraction
+from pathlib import PurePosixPath, PureWindowsPath
+
+from pattern_lang.diagnostics import Span
+from pattern_lang.diagnostics.catalogue.types import PathLeavesFolder, ValueOutOfRange
+from pattern_lang.ir.program import EmitTarget, Schedule
+from pattern_lang.ir.queries import Sampler
+from pattern_lang.ir.sources import Argument
+from pattern_lang.lowering.values import LoweringError, Num, Value
+from pattern_lang.syntax import ast
+
+DEFAULT_CHAINS = 4
+DEFAULT_DRAWS = 200
+BURN_IN_SHARE = 4
+"""Without `burn_in`, a quarter of the sampled steps is run before the first draw."""
+
+_Check = tuple[str, Callable[[float], bool]]
+_POSITIVE: _Check = ("above zero", lambda x: x > 0)
+_NOT_NEGATIVE: _Check = ("zero or more", lambda x: x >= 0)
+_ONE_OR_MORE: _Check = ("1 or more", lambda x: x >= 1)
+_TWO_OR_MORE: _Check = ("2 or more", lambda x: x >= 2)
+_BELOW_ONE: _Check = ("at least zero and below 1", lambda x: 0 <= x < 1)
+_SETTINGS: dict[str, _Check] = {
+    "step": _POSITIVE,
+    "nbeta": _NOT_NEGATIVE,
+    "localization": _NOT_NEGATIVE,
+    "batch": _ONE_OR_MORE,
+    "chains": _ONE_OR_MORE,
+    "draws": _TWO_OR_MORE,
+    "burn_in": _NOT_NEGATIVE,
+    "thin": _ONE_OR_MORE,
+    "seed": _NOT_NEGATIVE,
+    "decay": _BELOW_ONE,
+    "stabilizer": _POSITIVE,
+}
+
+
+def sampler(
+    kind: str, values: Mapping[str, Value], written: Mapping[str, ast.Expression], span: Span
+) -> Sampler:
+    """Return the settings of a sampler, checked and with defaults filled in."""
+    numbers: dict[str, float] = {}
+    for name, value in values.items():
+        assert isinstance(value, Num)
+        condition, holds = _SETTINGS[name]
+        if not holds(value.real):
+            raise LoweringError(
+                ValueOutOfRange(
+                    span=written[name].span,
+                    name=name,
+                    condition=condition,
+                    value=written[name].span.text,
+                    advice=f"choose a value that is {condition}",
+                )
+            )
+        numbers[name] = value.real
+    draws, thin = int(numbers.get("draws", DEFAULT_DRAWS)), int(numbers.get("thin", 1))
+    return Sampler(
+        kind=kind,
+        step=numbers.get("step", 0.0),
+        nbeta=numbers["nbeta"],
+        localization=numbers["localization"],
+        batch=int(numbers.get("batch", 0)),
+        chains=int(numbers.get("chains", DEFAULT_CHAINS)),
+        draws=draws,
+        burn_in=int(numbers.get("burn_in", draws * thin // BURN_IN_SHARE)),
+        thin=thin,
+        seed=int(numbers.get("seed", 0)),
+        decay=numbers.get("decay", 0.99),
+        stabilizer=numbers.get("stabilizer", 0.1),
+        origin=span,
+    )
+
+
+def default_sampler() -> Sampler:
+    """Return the stand-in for a pattern without `estimate`: the estimator chooses."""
+    return Sampler("default", 0.0, 0.0, 0.0, 0, DEFAULT_CHAINS, DEFAULT_DRAWS, 0)
+
+
+def schedule(kind: str, values: Mapping[str, Value]) -> Schedule:
+    """Return a schedule."""
+    return Schedule(kind, tuple((name, argument(value)) for name, value in values.items()))
+
+
+def target(
+    kind: str, values: Mapping[str, Value], extra: Mapping[str, Value], path_span: Span, span: Span
+) -> EmitTarget:
+    """Return an output target, whose path has to stay in the output folder."""
+    path = values["path"]
+    assert isinstance(path, str)
+    parts = PurePosixPath(path.replace("\\", "/")).parts
+    absolute = PurePosixPath(path).is_absolute() or PureWindowsPath(path).drive
+    if absolute or ".." in parts or not parts or "\0" in path:
+        name = parts[-1] if parts and parts[-1] not in ("..", "/") else "weights.parquet"
+        raise LoweringError(PathLeavesFolder(span=path_span, path=path, name=name))
+    arguments = tuple((name, argument(value)) for name, value in extra.items())
+    return EmitTarget(kind, path, arguments, span)
+
+
+def argument(value: Value) -> Argument:
+    """Return a plain value for the user's own functions and for files."""
+    match value:
+        case bool() | str():
+            return value
+        case Num(value=number):
+            whole = isinstance(number, Fraction) and number.denominator == 1
+            return int(number) if whole else float(number)
+        case tuple():
+            return tuple(argument(item) for item in value)
+    return str(value)

@@ -1,0 +1,377 @@
+"""The functions that every spec has without `use`, with their signatures.
+
+A name may have several signatures (`python` makes data or an observable); the type wanted where
+the call stands chooses. What the functions do is in `lowering`, one evaluator for each.
+"""
+
+from collections.abc import Mapping
+
+from pattern_lang.semantics.signatures import Formal, Signature, needs, takes
+from pattern_lang.semantics.types import (
+    ARM,
+    BOOL,
+    COMPONENT,
+    DATA,
+    INT,
+    MODEL,
+    OPTIMIZER,
+    PREDICATE,
+    REAL,
+    ROW_VALUE,
+    SAMPLER,
+    SCHEDULE,
+    STRING,
+    TARGET,
+    UNIT,
+    Curvature,
+    ListType,
+    NumberType,
+    ObservableType,
+    Shape,
+    Type,
+    WeightType,
+)
+from pattern_lang.semantics.units import UNIT_NAMES, Unit
+
+OBSERVABLE = ObservableType(None)
+FAMILY = ObservableType(None, family=1)
+STEPS = NumberType(Unit.STEPS)
+ENTRIES = WeightType(Shape.ENTRIES, Curvature.AFFINE)
+
+
+def _observable(unit: Unit) -> Type:
+    return ObservableType(unit)
+
+
+def _scalar(curvature: Curvature, unit: Unit = Unit.ONE) -> Type:
+    return WeightType(Shape.SCALAR, curvature, unit)
+
+
+def _same_observable(arguments: Mapping[str, Type]) -> Type:
+    return arguments["observable"]
+
+
+def _user_observable(arguments: Mapping[str, Type]) -> Type:
+    return ObservableType(Unit.ONE)
+
+
+def _mass(arguments: Mapping[str, Type]) -> Type:
+    shape = Shape.GROUPS if "across" in arguments else Shape.SCALAR
+    return WeightType(shape, Curvature.AFFINE)
+
+
+def _in_unit_of_observable(curvature: Curvature) -> "_OfObservable":
+    return _OfObservable(curvature)
+
+
+class _OfObservable:
+    """The result of `predicted(O)` and `risk(O)`: a number in the unit of O."""
+
+    def __init__(self, curvature: Curvature) -> None:
+        self.curvature = curvature
+
+    def __call__(self, arguments: Mapping[str, Type]) -> Type:
+        observable = arguments["observable"]
+        unit = observable.unit if isinstance(observable, ObservableType) else None
+        return WeightType(Shape.SCALAR, self.curvature, unit or Unit.ONE)
+
+
+MODELS = (
+    Signature(
+        "torch",
+        (
+            needs("builder", STRING),
+            takes("weights", STRING),
+            takes("loss", STRING),
+        ),
+        MODEL,
+        extra=True,
+        doc="A torch module from a function, with weights loaded into it.",
+    ),
+    Signature(
+        "hf",
+        (needs("directory", STRING), takes("loss", STRING)),
+        MODEL,
+        doc="A Hugging Face causal language model from a directory.",
+    ),
+)
+
+DATA_SOURCES = (
+    Signature(
+        "jsonl",
+        (
+            needs("file", STRING),
+            takes("field", STRING),
+            takes("tokenizer", STRING),
+            takes("context", INT),
+        ),
+        DATA,
+        doc="Rows from a file with one JSON object a line.",
+    ),
+    Signature(
+        "parquet",
+        (
+            needs("file", STRING),
+            takes("field", STRING),
+            takes("tokenizer", STRING),
+            takes("context", INT),
+        ),
+        DATA,
+        doc="Rows from a Parquet file.",
+    ),
+    Signature(
+        "hf_dataset",
+        (
+            needs("file", STRING),
+            takes("split", STRING),
+            takes("field", STRING),
+            takes("tokenizer", STRING),
+            takes("context", INT),
+        ),
+        DATA,
+        doc="Rows of a Hugging Face data set on disk.",
+    ),
+    Signature(
+        "tokens",
+        (needs("file", STRING), takes("context", INT), takes("dtype", STRING)),
+        DATA,
+        doc="A flat memory map of token numbers, cut into rows of `context`.",
+    ),
+    Signature(
+        "python",
+        (needs("function", STRING),),
+        DATA,
+        extra=True,
+        doc="Rows from a function that returns a sequence of mappings.",
+    ),
+)
+
+OBSERVABLES = (
+    Signature(
+        "loss",
+        (needs("model", MODEL), needs("on", DATA, named=True)),
+        _observable(Unit.NATS),
+        doc="Mean loss over the units of a data set.",
+    ),
+    Signature(
+        "llc",
+        (needs("model", MODEL), needs("on", DATA, named=True), takes("held", BOOL)),
+        _observable(Unit.ONE),
+        doc="Local learning coefficient, of the re-weighted problem or with the loss held.",
+    ),
+    Signature(
+        "free_energy",
+        (needs("model", MODEL), needs("on", DATA, named=True)),
+        _observable(Unit.NATS),
+        doc="Local free energy -log Z on the re-weighted data.",
+    ),
+    Signature(
+        "restrict",
+        (
+            needs("observable", OBSERVABLE),
+            needs("to", COMPONENT, named=True),
+            takes("posterior", STRING),
+        ),
+        _same_observable,
+        doc="The observable under a posterior that moves one component only.",
+    ),
+    Signature(
+        "pc",
+        (needs("family", FAMILY), needs("k", INT), takes("toward", DATA)),
+        _observable(Unit.SD),
+        doc="The k-th principal direction of a family's standardised susceptibility matrix.",
+    ),
+    Signature(
+        "python",
+        (
+            needs("function", STRING),
+            takes("model", MODEL, named=False),
+            takes("on", DATA),
+            takes("unit", UNIT, STRING),
+        ),
+        _user_observable,
+        extra=True,
+        doc="A user's function of a module and a batch.",
+    ),
+    Signature(
+        "component",
+        (needs("model", MODEL), needs("pattern", STRING)),
+        COMPONENT,
+        doc="All parameters whose names match a glob.",
+    ),
+)
+
+WEIGHT_ATOMS = (
+    Signature("mean", (needs("of", ENTRIES),), _scalar(Curvature.AFFINE), doc="Mean entry."),
+    Signature("sum", (needs("of", ENTRIES),), _scalar(Curvature.AFFINE), doc="Sum of entries."),
+    Signature(
+        "mass",
+        (needs("weights", ENTRIES), takes("across", ROW_VALUE), takes("of", PREDICATE)),
+        _mass,
+        doc="Share of each group, or of some units, relative to the baseline share.",
+    ),
+    Signature(
+        "predicted",
+        (needs("observable", OBSERVABLE),),
+        _in_unit_of_observable(Curvature.AFFINE),
+        doc="Predicted shift of an observable.",
+    ),
+    Signature(
+        "sum_squares",
+        (needs("of", ENTRIES),),
+        _scalar(Curvature.CONVEX),
+        doc="Sum of squared entries.",
+    ),
+    Signature("norm", (needs("of", ENTRIES),), _scalar(Curvature.CONVEX), doc="Euclidean norm."),
+    Signature("l1", (needs("of", ENTRIES),), _scalar(Curvature.CONVEX), doc="Sum of magnitudes."),
+    Signature("max", (needs("of", ENTRIES),), _scalar(Curvature.CONVEX), doc="Largest entry."),
+    Signature("min", (needs("of", ENTRIES),), _scalar(Curvature.CONCAVE), doc="Smallest entry."),
+    Signature(
+        "kl",
+        (needs("weights", ENTRIES),),
+        _scalar(Curvature.CONVEX, Unit.NATS),
+        doc="mean(w log w): divergence from the data as they stand.",
+    ),
+    Signature(
+        "chi2",
+        (needs("weights", ENTRIES),),
+        _scalar(Curvature.CONVEX),
+        doc="mean((w - 1)^2): chi-square divergence from the data as they stand.",
+    ),
+    Signature(
+        "ess",
+        (needs("weights", ENTRIES),),
+        _scalar(Curvature.QUASI),
+        doc="Effective sample size as a share of n.",
+    ),
+    Signature(
+        "risk",
+        (needs("observable", OBSERVABLE),),
+        _in_unit_of_observable(Curvature.CONVEX),
+        doc="Standard error of the predicted shift of an observable.",
+    ),
+)
+
+_SGLD = (
+    needs("step", REAL),
+    needs("nbeta", REAL),
+    needs("localization", REAL),
+    needs("batch", INT),
+    takes("chains", INT),
+    takes("draws", INT),
+    takes("burn_in", STEPS),
+    takes("thin", STEPS),
+    takes("seed", INT),
+)
+SETTINGS = (
+    Signature("sgld", _SGLD, SAMPLER, doc="Stochastic-gradient Langevin dynamics."),
+    Signature(
+        "rmsprop_sgld",
+        (*_SGLD, takes("decay", REAL), takes("stabilizer", REAL)),
+        SAMPLER,
+        doc="SGLD with a step for each coordinate from the squared gradients.",
+    ),
+    Signature(
+        "hmc",
+        (
+            needs("nbeta", REAL),
+            needs("localization", REAL),
+            takes("chains", INT),
+            takes("draws", INT),
+            takes("burn_in", STEPS),
+            takes("seed", INT),
+        ),
+        SAMPLER,
+        doc="Hamiltonian Monte Carlo, full batch, for small models.",
+    ),
+    Signature(
+        "laplace",
+        (needs("nbeta", REAL), needs("localization", REAL)),
+        SAMPLER,
+        doc="Closed form from the curvature.",
+    ),
+    Signature("once", (), SCHEDULE, doc="The weights hold from the first step to the last."),
+    Signature("ramp", (needs("steps", STEPS),), SCHEDULE, doc="From 1 to the weights."),
+    Signature(
+        "online",
+        (needs("period", STEPS), takes("rounds", INT), takes("trust", NumberType(Unit.SD), REAL)),
+        SCHEDULE,
+        doc="Estimate and solve again every period, within a trust region.",
+    ),
+)
+
+
+def _optimizer(name: str, *own: Formal) -> Signature:
+    shared = (
+        needs("lr", REAL, named=True),
+        takes("weight_decay", REAL),
+        needs("steps", STEPS, named=True),
+        needs("batch", INT, named=True),
+    )
+    return Signature(name, (*shared, *own), OPTIMIZER, doc=f"torch's {name}.")
+
+
+OPTIMIZERS = (
+    _optimizer("adamw", takes("betas", ListType(REAL)), takes("eps", REAL)),
+    _optimizer("adam", takes("betas", ListType(REAL)), takes("eps", REAL)),
+    _optimizer("sgd", takes("momentum", REAL), takes("nesterov", BOOL)),
+)
+
+TARGET_NAMES = (
+    *("weights", "index", "torch_sampler", "hf", "megatron", "levanter", "olmo_core", "mosaic"),
+    *("ms_swift", "llama_factory", "nanotron", "torchtitan"),
+)
+TARGETS = tuple(
+    Signature(name, (needs("path", STRING),), TARGET, extra=True, doc=f"Files for {name}.")
+    for name in TARGET_NAMES
+)
+
+ARMS = (
+    Signature("shuffled", (needs("pattern", ARM),), ARM, doc="The same weights, permuted."),
+    Signature(
+        "random_direction",
+        (needs("pattern", ARM),),
+        ARM,
+        doc="Weights of the same size in a random direction.",
+    ),
+    Signature(
+        "heuristic",
+        (needs("row", ROW_VALUE), needs("like", ARM, named=True)),
+        ARM,
+        doc="Weights from a row expression, matched in scale.",
+    ),
+    Signature(
+        "sweep",
+        (needs("pattern", ARM), needs("dose", ListType(REAL), named=True)),
+        ARM,
+        doc="The pattern at several doses.",
+    ),
+)
+
+_ALL = (
+    *MODELS,
+    *DATA_SOURCES,
+    *OBSERVABLES,
+    *WEIGHT_ATOMS,
+    *SETTINGS,
+    *OPTIMIZERS,
+    *TARGETS,
+    *ARMS,
+)
+
+
+def core_functions() -> dict[str, tuple[Signature, ...]]:
+    """Return every core function by name."""
+    found: dict[str, tuple[Signature, ...]] = {}
+    for signature in _ALL:
+        found[signature.name] = (*found.get(signature.name, ()), signature)
+    return found
+
+
+MODEL_METHODS = {
+    "at": Signature(
+        "at", (needs("weights", STRING),), MODEL, doc="The same network at another checkpoint."
+    )
+}
+
+UNITS = tuple(UNIT_NAMES)

@@ -1,0 +1,160 @@
+"""From a pattern and its estimate to a solution, in the words of the source."""
+
+from typing import Any
+
+import numpy as np
+
+from pattern_lang.diagnostics import PatternError
+from pattern_lang.diagnostics.catalogue.verdicts import NotConvex, UnusableResponse
+from pattern_lang.ir.program import WeightPattern
+from pattern_lang.ir.solution import Solution
+from pattern_lang.ir.susceptibility import Estimate
+from pattern_lang.solve.certificate import certify
+from pattern_lang.solve.estimated import Estimated
+from pattern_lang.solve.infeasible import conflict, fraction
+from pattern_lang.solve.normal import NormalProgram, Vector
+from pattern_lang.solve.optimize import Answer, optimize
+from pattern_lang.solve.outcomes import outcomes
+from pattern_lang.solve.polish import active_faces
+from pattern_lang.solve.prices import Final
+from pattern_lang.solve.resolve import resolve
+from pattern_lang.solve.rewrite import UnsupportedError, standard
+from pattern_lang.solve.rounding import Weights, to_float32
+from pattern_lang.solve.statements import Statement, statements_of
+
+TOLERANCE = 1e-9
+# Residuals above this make an answer `inaccurate`, whatever the engine says.
+ACCEPTED = 1e-5
+# Equalities hold to this, relative to what was asked, after rounding to float32.
+RELATIVE = 5e-7
+
+
+def solve_pattern(pattern: WeightPattern, estimate: Estimate) -> Solution:
+    """Decide the weights of a pattern; χ enters exactly as its float32 numbers.
+
+    The weights are float32 with mean 1 within 1e-6, inside every bound exactly, and with
+    equalities met to 1e-6 of what was asked as far as float32 allows. Raises PatternError where
+    a statement cannot be served: no finite χ, no standard deviation, no such field, not convex.
+    """
+    data = Estimated(estimate)
+    _check(data)
+    statements = statements_of(pattern, data)
+    program = program_of(pattern, statements, data)
+    answer = optimize(program, TOLERANCE)
+    if answer.w is None:
+        return _without_weights(answer, statements, data)
+    return _with_weights(answer, statements, data)
+
+
+def program_of(
+    pattern: WeightPattern, statements: tuple[Statement, ...], data: Estimated
+) -> NormalProgram:
+    """Return the normal program of a pattern; raises PatternError where it is not convex."""
+    sign = -1.0 if pattern.objective.sense == "maximize" else 1.0
+    objective = pattern.objective
+    resolved = resolve(objective.expression, data, objective.origin)
+    program = NormalProgram(
+        n=data.n,
+        constraints=tuple(c for s in statements for c in s.constraints),
+        cost=tuple((sign * c, atom) for c, atom in resolved.terms),
+    )
+    problems = [
+        NotConvex(span=s.origin, source=s.source, why=why)
+        for s in statements
+        if (why := _refusal(NormalProgram(data.n, s.constraints, ()))) is not None
+    ]
+    why = _refusal(NormalProgram(data.n, (), program.cost))
+    if why is not None:
+        problems.append(NotConvex(span=objective.origin, source=objective.source, why=why))
+    if problems:
+        raise PatternError(problems)
+    return program
+
+
+def _refusal(program: NormalProgram) -> str | None:
+    try:
+        standard(program)
+    except UnsupportedError as error:
+        return str(error)
+    return None
+
+
+def _check(data: Estimated) -> None:
+    n = data.n
+    what = None
+    if n == 0:
+        what = "there are no units to weigh"
+    elif data.sizes.shape != (n,):
+        what = f"χ is over {n} units, the unit table over {data.sizes.shape[0]}"
+    elif not np.all(np.isfinite(data.sizes)) or np.any(data.sizes < 0):
+        what = "the sizes of the units are not all finite and at least 0"
+    if what is not None:
+        raise PatternError([UnusableResponse(what=what)])
+
+
+def _with_weights(answer: Answer, statements: tuple[Statement, ...], data: Estimated) -> Solution:
+    assert answer.w is not None
+    assert answer.result is not None
+    weights = _rounded(answer, answer.w)
+    final = Final(weights.astype(np.float64), answer)
+    certificate = certify(answer, final.w)
+    accurate = answer.status == "optimal" and certificate.worst <= ACCEPTED
+    goals, constraints = _outcomes(statements, data, final, answer.dose)
+    return Solution(
+        status="optimal" if accurate else "inaccurate",
+        weights=weights,
+        dose=answer.dose,
+        goals=goals,
+        constraints=constraints,
+        certificate=certificate.figures(),
+    )
+
+
+def _without_weights(
+    answer: Answer, statements: tuple[Statement, ...], data: Estimated
+) -> Solution:
+    goals, constraints = _outcomes(statements, data, None, None)
+    figures: dict[str, Any] = {}
+    if answer.result is not None:
+        figures = {"iterations": answer.result.iterations, "solver": answer.result.name}
+    infeasible = answer.status == "infeasible"
+    clash = conflict(answer) if infeasible else ()
+    return Solution(
+        status=answer.status,
+        weights=None,
+        dose=fraction(answer.program) if infeasible else None,
+        goals=goals,
+        constraints=constraints,
+        certificate=figures,
+        conflict=_places(clash, statements),
+    )
+
+
+def _outcomes(
+    statements: tuple[Statement, ...], data: Estimated, final: Final | None, dose: float | None
+) -> tuple[Any, Any]:
+    goals = [o for s in statements if s.is_goal for o in outcomes(s, data, final, dose)]
+    others = [o for s in statements if not s.is_goal for o in outcomes(s, data, final, dose)]
+    return tuple(goals), tuple(others)
+
+
+def _places(owners: tuple[int, ...], statements: tuple[Statement, ...]) -> tuple[int, ...]:
+    """Return the places of statements among the outcomes; a `move` has one per observable."""
+    places: list[int] = []
+    start = 0
+    for statement in statements:
+        count = len(statement.asks) if statement.is_goal else 1
+        if statement.number in owners:
+            places.extend(range(start, start + count))
+        start += count
+    return tuple(places)
+
+
+def _rounded(answer: Answer, w: Vector) -> Weights:
+    assert answer.result is not None
+    faces = active_faces(answer.program, answer.result)
+    # Rows have length 1; a target of zero is judged by the size of the whole change.
+    floor = 1e-9 * float(np.linalg.norm(w - 1.0)) + 1e-12
+    asked = RELATIVE * np.abs(faces.right)
+    tolerance = np.where(asked > 0, np.maximum(asked, 1e-15), floor)
+    return to_float32(w, answer.box, faces.matrix, faces.right, tolerance)

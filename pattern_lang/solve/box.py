@@ -1,0 +1,56 @@
+"""Bounds on single weights, taken out of the constraints: `lower <= w <= upper`."""
+
+import numpy as np
+from attrs import frozen
+from numpy.typing import NDArray
+
+from pattern_lang.solve.normal import Codes, NormalProgram, Vector
+from pattern_lang.solve.rewrite import is_bound
+
+Flags = NDArray[np.bool_]
+
+
+@frozen(eq=False)
+class Box:
+    """The bounds (n,) of every weight, and which constraint set each of them (-1: none did)."""
+
+    lower: Vector
+    upper: Vector
+    lower_by: Codes
+    upper_by: Codes
+
+    @property
+    def crossed(self) -> bool:
+        """Tell whether a lower bound lies above an upper one."""
+        return bool(np.any(self.lower > self.upper))
+
+    @property
+    def fixed(self) -> Flags:
+        """Return which weights have one possible value only."""
+        finite = np.isfinite(self.lower) & np.isfinite(self.upper)
+        low, high = np.where(finite, self.lower, 0.0), np.where(finite, self.upper, 1.0)
+        return np.asarray(np.abs(high - low) <= 1e-12 * np.maximum(1.0, np.abs(low)))
+
+    def clip(self, w: Vector) -> Vector:
+        """Move weights to the nearest point of the box."""
+        return np.clip(w, self.lower, self.upper)
+
+
+def box_of(program: NormalProgram) -> Box:
+    """Collect the bounds of a program in standard form; the first of equal bounds owns them."""
+    n = program.n
+    lower, upper = np.full(n, -np.inf), np.full(n, np.inf)
+    lower_by, upper_by = np.full(n, -1, dtype=np.int64), np.full(n, -1, dtype=np.int64)
+    for index, constraint in enumerate(program.constraints):
+        if not is_bound(constraint):
+            continue
+        coefficient = constraint.terms[0][0]
+        limit = -(np.asarray(constraint.constant) - constraint.target) / coefficient
+        values = np.broadcast_to(limit, (n,))
+        if constraint.equality or coefficient > 0:
+            tighter = values < upper
+            upper[tighter], upper_by[tighter] = values[tighter], index
+        if constraint.equality or coefficient < 0:
+            tighter = values > lower
+            lower[tighter], lower_by[tighter] = values[tighter], index
+    return Box(lower, upper, lower_by, upper_by)

@@ -1,0 +1,1 @@
+"""One engine for weight programs: cones, by way of Clarabel."""

@@ -1,0 +1,71 @@
+"""What an engine is: it takes a program in standard form and returns a point with multipliers.
+
+The layers above (dose, polish, conflicts, certificates) know engines through this file only.
+"""
+
+from enum import Enum
+from typing import Protocol
+
+import numpy as np
+from attrs import frozen
+
+from pattern_lang.solve.box import Box, Flags
+from pattern_lang.solve.normal import NormalProgram, Vector
+
+
+class Verdict(Enum):
+    """What an engine makes of a program. `DOUBTFUL` is any answer it does not vouch for."""
+
+    OPTIMAL = "optimal"
+    INFEASIBLE = "infeasible"
+    UNBOUNDED = "unbounded"
+    DOUBTFUL = "doubtful"
+
+
+@frozen(eq=False)
+class EngineResult:
+    """A point of a program and its multipliers (a Farkas ray when the program is infeasible).
+
+    x: (n,) w - 1. multipliers: one array per constraint with its entries; >= 0 for inequalities,
+    and for an equality positive when the left side presses downwards: the Lagrangian is
+    `cost + Σ multiplier · left side`. slope, curvature: (n,) such that `slope + curvature · x` is the gradient of the Lagrangian in
+    x, multipliers of the box included. magnitude: the largest sum of the sizes of the terms in
+    an entry of that gradient. residual: the largest entry of the gradient in the engine's other
+    variables. dual_cost: the value of the dual, a lower bound on the cost. cost_unit: the size of
+    the largest coefficient of the cost.
+    active: per constraint, the entries that hold with equality; at_lower, at_upper: (n,) the
+    weights that sit on a bound: both read from multipliers against slacks, in the engine's scale.
+    """
+
+    verdict: Verdict
+    x: Vector
+    dose: float
+    multipliers: tuple[Vector, ...]
+    slope: Vector
+    curvature: Vector
+    magnitude: float
+    residual: float
+    dual_cost: float
+    cost_unit: float
+    active: tuple[Flags, ...]
+    at_lower: Flags
+    at_upper: Flags
+    iterations: int
+    name: str
+
+    @property
+    def w(self) -> Vector:
+        """Return the weights (n,)."""
+        return 1.0 + self.x
+
+    def gradient(self, x: Vector) -> Vector:
+        """Return the gradient of the Lagrangian at x (n,): 0 at a solution."""
+        return np.asarray(self.slope + self.curvature * x)
+
+
+class Engine(Protocol):
+    """Minimises the cost of a program in standard form within its box."""
+
+    def __call__(self, program: NormalProgram, box: Box, tolerance: float) -> EngineResult:
+        """Solve to a relative tolerance."""
+        ...

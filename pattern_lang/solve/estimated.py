@@ -1,0 +1,121 @@
+"""The numbers of an estimate as the solver needs them, checked once."""
+
+from functools import cached_property
+
+import numpy as np
+from attrs import define, field
+
+from pattern_lang.diagnostics import PatternError, Span
+from pattern_lang.diagnostics.catalogue.verdicts import UnknownSpread, UnusableResponse
+from pattern_lang.ir.program import Amount
+from pattern_lang.ir.susceptibility import Estimate, Susceptibility, UnitTable
+from pattern_lang.semantics.units import Unit
+from pattern_lang.solve.normal import Matrix, Vector
+
+
+@define(frozen=True, slots=False, eq=False)
+class Estimated:
+    """An estimate, read as rows of the response `R = β χ` (so that `R (w - 1)` are shifts).
+
+    χ is taken exactly as the float32 numbers of the susceptibility file, in float64 arithmetic.
+    """
+
+    estimate: Estimate = field(repr=False)
+
+    @property
+    def susceptibility(self) -> Susceptibility:
+        """Return χ and its noise."""
+        return self.estimate.susceptibility
+
+    @property
+    def units(self) -> UnitTable:
+        """Return the units."""
+        return self.estimate.units
+
+    @property
+    def n(self) -> int:
+        """Return the number of units."""
+        return int(self.susceptibility.chi.shape[1])
+
+    @property
+    def draws(self) -> int:
+        """Return the number S of replicates of χ."""
+        return int(self.susceptibility.replicates.shape[0])
+
+    @cached_property
+    def sizes(self) -> Vector:
+        """Return how many rows or tokens each unit stands for, (n,)."""
+        return np.asarray(self.units.size, dtype=np.float64)
+
+    def index(self, observable: str) -> int:
+        """Return the row of an observable; raises PatternError when χ has none."""
+        try:
+            return self.susceptibility.row(observable)
+        except ValueError:
+            what = f"the estimate has no row for `{observable}`"
+            raise PatternError([UnusableResponse(what=what)]) from None
+
+    def row(self, observable: str) -> Vector:
+        """Return β χ of an observable, (n,); raises PatternError when it is not finite."""
+        numbers = self.susceptibility.chi[self.index(observable)].astype(np.float64)
+        bad = np.flatnonzero(~np.isfinite(numbers))
+        if bad.size or not np.isfinite(self.susceptibility.beta):
+            where = f"{bad.size} of {self.n} units, first at unit {bad[0]}" if bad.size else "β"
+            what = f"the susceptibility of `{observable}` is not finite ({where})"
+            raise PatternError([UnusableResponse(what=what)])
+        return np.asarray(self.susceptibility.beta * numbers)
+
+    def noise(self, observable: str) -> Matrix:
+        """Return Z (S, n) such that `‖Z (w - 1)‖₂` is the standard error of the shift.
+
+        Raises PatternError without two finite replicates.
+        """
+        replicates = self.susceptibility.replicates[:, self.index(observable), :]
+        numbers = replicates.astype(np.float64)
+        if self.draws < 2 or not np.all(np.isfinite(numbers)):
+            what = f"`risk({observable})` needs at least two finite replicates of χ"
+            raise PatternError([UnusableResponse(what=what)])
+        centred = numbers - numbers.mean(axis=0)
+        return np.asarray(
+            self.susceptibility.beta / (self.draws * (self.draws - 1)) ** 0.5 * centred
+        )
+
+    def stderr(self, coefficients: dict[str, float], w: Vector) -> float | None:
+        """Return the standard error of `Σ coefficient · shift` at w (n,), None without draws."""
+        if self.draws < 2:
+            return None
+        x = w - 1.0
+        total = np.zeros(self.draws)
+        for observable, coefficient in coefficients.items():
+            row = self.index(observable)
+            for draw in range(self.draws):
+                numbers = self.susceptibility.replicates[draw, row].astype(np.float64)
+                total[draw] += coefficient * float(numbers @ x)
+        value = abs(self.susceptibility.beta) * float(np.std(total, ddof=1)) / self.draws**0.5
+        return value if np.isfinite(value) else None
+
+    def sd(self, observable: str) -> float | None:
+        """Return the posterior standard deviation of an observable, None when it has none."""
+        value = float(self.susceptibility.sd[self.index(observable)])
+        return value if np.isfinite(value) and value > 0 else None
+
+    def unit(self, observable: str) -> str:
+        """Return the unit of an observable."""
+        return self.susceptibility.observable_units[self.index(observable)]
+
+    def factor(self, unit: Unit, observable: str, span: Span | None) -> float:
+        """Return how much one of `unit` is in the observable's own unit; raises PatternError."""
+        if unit is not Unit.SD:
+            return 1.0
+        sd = self.sd(observable)
+        if sd is None:
+            shown = f"{float(self.susceptibility.sd[self.index(observable)]):g}"
+            problem = UnknownSpread(
+                span=span, observable=observable, sd=shown, unit=self.unit(observable)
+            )
+            raise PatternError([problem])
+        return sd
+
+    def native(self, amount: Amount, observable: str, span: Span | None) -> float:
+        """Return an amount in the observable's own unit; raises PatternError."""
+        return amount.value * self.factor(amount.unit, observable, span)

@@ -1,0 +1,91 @@
+"""When no weights exist: which statements clash, and how much of the goals would be possible."""
+
+import attrs
+import numpy as np
+
+from pattern_lang.solve.box import box_of
+from pattern_lang.solve.conic.engine import solve_conic
+from pattern_lang.solve.engine import Engine, Verdict
+from pattern_lang.solve.normal import Dose, NormalConstraint, NormalProgram, size_of
+from pattern_lang.solve.optimize import FEASIBLE, REGULAR, Answer, elastic
+
+SUPPORT = 1e-7
+
+
+def conflict(answer: Answer, engine: Engine = solve_conic) -> tuple[int, ...]:
+    """Return the owners of a minimal clashing set: drop any one and the rest is feasible.
+
+    A deletion filter (Chinneck & Dravnieks 1991) over the support of the Farkas ray.
+    """
+    program = attrs.evolve(answer.program, cost=REGULAR)
+    kept = _support(answer)
+    if feasible(program.only(kept), engine):
+        kept = tuple(sorted({c.owner for c in program.constraints}))
+    for owner in reversed(kept):
+        rest = tuple(o for o in kept if o != owner)
+        if not feasible(program.only(rest), engine):
+            kept = rest
+    return kept
+
+
+def feasible(program: NormalProgram, engine: Engine = solve_conic, tolerance: float = 1e-9) -> bool:
+    """Tell whether a program in standard form has any weights at all."""
+    box = box_of(program)
+    if box.crossed:
+        return False
+    result = engine(attrs.evolve(program, cost=REGULAR), box, tolerance)
+    if result.verdict is Verdict.OPTIMAL:
+        return True
+    if result.verdict is Verdict.INFEASIBLE:
+        return False
+    relaxed = elastic(program, box, tolerance, engine)
+    return relaxed.verdict is Verdict.OPTIMAL and relaxed.dual_cost <= FEASIBLE
+
+
+def _support(answer: Answer) -> tuple[int, ...]:
+    constraints = answer.program.constraints
+    if answer.result is None:
+        return _crossing(answer)
+    weights = [
+        float(np.sum(np.abs(m))) * size_of(c)
+        for c, m in zip(constraints, answer.result.multipliers, strict=True)
+    ]
+    floor = SUPPORT * max(weights, default=0.0)
+    return tuple(sorted({c.owner for c, x in zip(constraints, weights, strict=True) if x > floor}))
+
+
+def _crossing(answer: Answer) -> tuple[int, ...]:
+    box = answer.box
+    worst = int(np.argmax(box.lower - box.upper))
+    pair = (int(box.lower_by[worst]), int(box.upper_by[worst]))
+    return tuple(sorted({answer.program.constraints[k].owner for k in pair}))
+
+
+def fraction(program: NormalProgram, engine: Engine = solve_conic) -> float | None:
+    """Return the largest t in [0, 1] such that the targets times t are feasible, or None.
+
+    Only what a statement asks for is scaled (`target`), not what it holds or limits.
+    """
+    if not any(c.target for c in program.constraints):
+        return None
+    rows = [size_of(c) / abs(c.target) for c in program.constraints if c.target]
+    share = Dose("fraction", min(1.0, *rows))
+    scaled = [_scaled(c, share) for c in program.constraints]
+    cap = NormalConstraint(((1.0, share),), -1.0, owner=-1)
+    wide = attrs.evolve(program, constraints=(*scaled, cap), cost=((-1.0, share),))
+    box = box_of(wide)
+    if box.crossed:
+        return None
+    result = engine(wide, box, 1e-9)
+    if result.verdict is Verdict.INFEASIBLE or not np.isfinite(result.dual_cost):
+        return None
+    if result.verdict is Verdict.DOUBTFUL and not feasible(wide, engine):
+        return None
+    return float(min(max(-result.dual_cost, 0.0), 1.0))
+
+
+def _scaled(constraint: NormalConstraint, share: Dose) -> NormalConstraint:
+    if not constraint.target:
+        return constraint
+    terms = (*constraint.terms, (-constraint.target, share))
+    return attrs.evolve(constraint, terms=terms, target=0.0)

@@ -1,0 +1,208 @@
+"""The normal form of a weight program: `Σ coefficient · atom + constant - target (<= | ==) 0`.
+
+Everything that a program can say, from the language or from Python, becomes a `NormalProgram`
+before an engine sees it. It knows numbers only: rows of the response, codes of groups, sizes.
+Atoms without data are those of `ir.program`; the ones below carry their numbers with them.
+
+Throughout, `w` (n,) are the weights, `x = w - 1`, and `t` is the dose.
+"""
+
+from collections.abc import Iterable
+
+import attrs
+import numpy as np
+from attrs import frozen
+from numpy.typing import NDArray
+
+from pattern_lang.ir.program import (
+    KL,
+    L1,
+    Chi2,
+    EffectiveSampleSize,
+    Entries,
+    Maximum,
+    Minimum,
+    Norm,
+    SumSquares,
+)
+
+Vector = NDArray[np.float64]
+Matrix = NDArray[np.float64]
+Codes = NDArray[np.int64]
+
+
+@frozen(eq=False)
+class Affine:
+    """`row · (w - 1)`, one number. row: (n,)."""
+
+    row: Vector
+
+
+@frozen(eq=False)
+class Grouped:
+    """`Σ_{j in g} coefficients_j (w_j - 1)` for each group g: (groups,) numbers.
+
+    codes: (n,) group of each unit from 0, or -1 for a unit in no group.
+    """
+
+    codes: Codes
+    coefficients: Vector
+    groups: int
+
+
+@frozen(eq=False)
+class Share:
+    """Relative share of each group: `(Σ_g m w / Σ m w) / (Σ_g m / Σ m)`: (groups,) numbers.
+
+    codes as in `Grouped`; sizes: (n,) m, positive in every group.
+    """
+
+    codes: Codes
+    sizes: Vector
+    groups: int
+
+
+@frozen
+class Dose:
+    """A scalar variable of the program, at least 0: the dose t, or another by its name.
+
+    `unit` is about how large it gets; every occurrence of a name has the same.
+    """
+
+    name: str = "dose"
+    unit: float = 1.0
+
+
+@frozen(eq=False)
+class Spread:
+    """`‖matrix (w - 1)‖₂`, one number, convex. matrix: (S, n)."""
+
+    matrix: Matrix
+
+
+@frozen(eq=False)
+class Square:
+    """`(row · (w - 1) - target)²`, one number, convex. row: (n,)."""
+
+    row: Vector
+    target: float
+
+
+Atom = (
+    Entries
+    | Affine
+    | Grouped
+    | Share
+    | Dose
+    | SumSquares
+    | Norm
+    | L1
+    | Maximum
+    | Minimum
+    | KL
+    | Chi2
+    | EffectiveSampleSize
+    | Spread
+    | Square
+)
+
+Terms = tuple[tuple[float, Atom], ...]
+
+AFFINE = (Entries, Affine, Grouped, Dose)
+CONVEX = (SumSquares, Norm, L1, Maximum, KL, Chi2, Spread, Square)
+CONCAVE = (Minimum,)
+
+
+@frozen(eq=False)
+class NormalConstraint:
+    """`Σ coefficient · atom + constant - target (<= | ==) 0`, elementwise over its entries.
+
+    `constant` is a number or one per entry (n or groups). `target` is the part that a common
+    dose scales when one asks how much of the goals is feasible. `owner` numbers the statement
+    that it comes from. The shadow price per unit of the statement's own limit is the multiplier
+    times `price`, times `scale · w` where `scale` (n,) is given: both undo a change of form.
+    """
+
+    terms: Terms
+    constant: float | Vector = 0.0
+    target: float = 0.0
+    equality: bool = False
+    owner: int = 0
+    price: float = 1.0
+    scale: Vector | None = None
+
+
+@frozen(eq=False)
+class NormalProgram:
+    """Minimise `Σ coefficient · atom` over w (n,) and t under constraints.
+
+    `conserved` says that one of the constraints is `mean(w) == 1`.
+    """
+
+    n: int
+    constraints: tuple[NormalConstraint, ...]
+    cost: Terms
+    conserved: bool = True
+
+    def only(self, owners: Iterable[int]) -> "NormalProgram":
+        """Keep the constraints of some statements."""
+        kept = frozenset(owners)
+        return attrs.evolve(self, constraints=tuple(c for c in self.constraints if c.owner in kept))
+
+    @property
+    def has_dose(self) -> bool:
+        """Tell whether the dose occurs in a constraint."""
+        return any(isinstance(atom, Dose) for c in self.constraints for _, atom in c.terms)
+
+    def with_dose_unit(self) -> "NormalProgram":
+        """Give the dose the unit in which its rows are of the size of their response."""
+        found = [
+            size_of(c) / abs(coefficient)
+            for c in self.constraints
+            for coefficient, atom in c.terms
+            if isinstance(atom, Dose) and coefficient
+        ]
+        unit = min((size for size in found if size > 0), default=1.0)
+        return attrs.evolve(self, constraints=tuple(_with_unit(c, unit) for c in self.constraints))
+
+    def at_dose(self, dose: float) -> "NormalProgram":
+        """Put a number in the place of the dose."""
+        return attrs.evolve(self, constraints=tuple(_at_dose(c, dose) for c in self.constraints))
+
+
+def size_of(constraint: NormalConstraint) -> float:
+    """Return the scale on which a violation of a constraint is judged: the length of its row."""
+    scale = 0.0
+    for coefficient, atom in constraint.terms:
+        if isinstance(atom, Affine):
+            scale += abs(coefficient) * float(np.linalg.norm(atom.row))
+        elif not isinstance(atom, Dose):
+            scale += abs(coefficient)
+    return scale or 1.0
+
+
+def _with_unit(constraint: NormalConstraint, unit: float) -> NormalConstraint:
+    terms = tuple(
+        (c, attrs.evolve(atom, unit=unit) if isinstance(atom, Dose) else atom)
+        for c, atom in constraint.terms
+    )
+    return attrs.evolve(constraint, terms=terms)
+
+
+def _at_dose(constraint: NormalConstraint, dose: float) -> NormalConstraint:
+    held = sum(c * dose for c, atom in constraint.terms if isinstance(atom, Dose))
+    terms = tuple((c, atom) for c, atom in constraint.terms if not isinstance(atom, Dose))
+    if len(terms) == len(constraint.terms):
+        return constraint
+    return attrs.evolve(constraint, terms=terms, constant=constraint.constant + held)
+
+
+def width(terms: Terms, n: int) -> int:
+    """Return the number of entries of an expression: 1, the number of groups, or n."""
+    sizes = {1}
+    for _, atom in terms:
+        if isinstance(atom, Entries):
+            sizes.add(n)
+        elif isinstance(atom, Grouped | Share):
+            sizes.add(atom.groups)
+    return max(sizes)

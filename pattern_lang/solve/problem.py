@@ -1,0 +1,250 @@
+"""`WeightProgram`: the solver alone, on your own response matrix."""
+
+from collections.abc import Iterable
+from typing import Any
+
+import attrs
+import numpy as np
+from attrs import field, frozen
+from numpy.typing import ArrayLike, NDArray
+
+from pattern_lang.diagnostics import PatternError
+from pattern_lang.diagnostics.catalogue.verdicts import NotConvex, UnusableResponse
+from pattern_lang.ir import program as ir
+from pattern_lang.solve import constraints as given
+from pattern_lang.solve.certificate import certify
+from pattern_lang.solve.constraints import Constraint, Maximize, Objective, Row, SumSquares
+from pattern_lang.solve.infeasible import conflict, fraction
+from pattern_lang.solve.normal import Affine, NormalConstraint, NormalProgram, Square, Terms, Vector
+from pattern_lang.solve.normalise import Context, normalise, refuse
+from pattern_lang.solve.optimize import Answer, optimize
+from pattern_lang.solve.prices import Final
+from pattern_lang.solve.rewrite import UnsupportedError
+from pattern_lang.solve.values import total
+
+ACCEPTED = 1e-5
+
+
+@frozen(eq=False)
+class WeightSolution:
+    """The answer to a `WeightProgram`; arrays are None where there is no point.
+
+    status: `optimal`, `infeasible`, `unbounded` or `inaccurate`. weights: (n,) float64, inside
+    the bounds exactly. shift: (m,) predicted shifts of all rows. stderr: (m,) their standard
+    errors, if the program was built with any. objective: its value, in the sense it was written.
+    dose: t of `Along`, otherwise 1; when infeasible the largest fraction of the targets of
+    `Equal`, `AtLeast` and `AtMost` that is feasible (None when none is). duals: one number per
+    constraint, how fast the objective worsens as its limits tighten by one (>= 0), or as the
+    right side of an equality rises. conflict: numbers of the constraints in a minimal clashing
+    set; `len(constraints)` stands for an added `Mean(1)`. passes: iterations of the engine.
+    """
+
+    status: str
+    weights: Vector | None
+    shift: Vector | None
+    stderr: Vector | None
+    objective: float | None
+    dose: float | None
+    duals: Vector | None
+    certificate: dict[str, Any]
+    passes: int
+    conflict: tuple[int, ...] = ()
+
+
+def _tuple(constraints: Iterable[Constraint]) -> tuple[Constraint, ...]:
+    return tuple(constraints)
+
+
+def _objective() -> Objective:
+    return SumSquares()
+
+
+@frozen(eq=False)
+class WeightProgram:
+    """Choose w (n,): minimise an objective under constraints on w and on `r = β χ (w - 1)`.
+
+    response: (m, n) numbers or a memory map, read row by row in float64; `beta` multiplies it.
+    names: (m,) of the rows. stderr: (m, n) standard errors of the response's entries before
+    `beta`, or (S, m, n) replicates of it, which carry the errors that units share; entries alone
+    are taken as independent, which understates the noise of χ. groups: (n,) labels for `Mass`.
+    """
+
+    response: Any
+    constraints: tuple[Constraint, ...] = field(converter=_tuple, default=())
+    objective: Objective = field(factory=_objective)
+    names: tuple[str, ...] | None = None
+    beta: float = 1.0
+    stderr: Any = None
+    groups: Any = None
+
+    @classmethod
+    def build(
+        cls,
+        chi: ArrayLike,
+        stderr: ArrayLike | None = None,
+        beta: float = 1.0,
+        groups: ArrayLike | None = None,
+        names: tuple[str, ...] | list[str] | None = None,
+    ) -> "WeightProgram":
+        """Return a program without constraints on a susceptibility matrix chi (m, n).
+
+        Raises PatternError where shapes do not fit.
+        """
+        array = chi if isinstance(chi, np.ndarray) else np.asarray(chi)
+        known = tuple(names) if names is not None else None
+        program = cls(array, names=known, beta=beta, stderr=stderr, groups=groups)
+        program.check()
+        return program
+
+    def subject_to(self, *constraints: Constraint) -> "WeightProgram":
+        """Return this program with more constraints."""
+        return attrs.evolve(self, constraints=(*self.constraints, *constraints))
+
+    def minimizing(self, objective: Objective) -> "WeightProgram":
+        """Return this program with another objective."""
+        return attrs.evolve(self, objective=objective)
+
+    @property
+    def n(self) -> int:
+        """Return the number of units."""
+        return int(self.response.shape[1])
+
+    def check(self) -> None:
+        """Raise PatternError where the response or the names are not usable."""
+        shape = np.shape(self.response)
+        what = None
+        if len(shape) != 2 or shape[1] == 0:
+            what = f"the response has shape {shape}, not (rows, units)"
+        elif self.names is not None and len(self.names) != shape[0]:
+            what = f"{len(self.names)} names for {shape[0]} rows"
+        elif not np.isfinite(self.beta):
+            what = f"beta is {self.beta}"
+        elif self.stderr is not None and np.shape(self.stderr)[-2:] != shape:
+            what = f"stderr has shape {np.shape(self.stderr)} beside a response of shape {shape}"
+        elif self.groups is not None and np.shape(self.groups) != (shape[1],):
+            what = f"groups have shape {np.shape(self.groups)}, not ({shape[1]},)"
+        if what is not None:
+            raise PatternError([UnusableResponse(what=what)])
+
+    def row(self, row: Row) -> Vector:
+        """Return β times a named or numbered row, (n,); raises PatternError."""
+        index = self._index(row)
+        numbers = np.asarray(self.response[index], dtype=np.float64)
+        if not np.all(np.isfinite(numbers)):
+            unit = int(np.flatnonzero(~np.isfinite(numbers))[0])
+            what = f"row {row!r} of the response is not finite, first at unit {unit}"
+            raise PatternError([UnusableResponse(what=what)])
+        return np.asarray(self.beta * numbers)
+
+    def _index(self, row: Row) -> int:
+        if isinstance(row, str):
+            if self.names is None or row not in self.names:
+                raise refuse(row, f"no row is named {row!r}")
+            return self.names.index(row)
+        rows = int(self.response.shape[0])
+        if not 0 <= row < rows:
+            raise refuse(row, f"there is no row {row} of {rows}")
+        return int(row)
+
+    def solve(self, tol: float = 1e-8) -> WeightSolution:
+        """Solve to a relative tolerance; raises PatternError for numbers that cannot be used."""
+        self.check()
+        program = self._normal()
+        try:
+            answer = optimize(program, tol)
+        except UnsupportedError as error:
+            raise PatternError([NotConvex(source="WeightProgram", why=str(error))]) from None
+        return self._solution(answer)
+
+    def _normal(self) -> NormalProgram:
+        context = Context(self.n, self.row, self.groups)
+        made: list[NormalConstraint] = []
+        for owner, constraint in enumerate(self._with_mean()):
+            made.extend(attrs.evolve(c, owner=owner) for c in normalise(constraint, context))
+        conserved = any(isinstance(c, given.Mean) and c.value == 1.0 for c in self._with_mean())
+        return NormalProgram(self.n, tuple(made), self._cost(), conserved)
+
+    def _with_mean(self) -> tuple[Constraint, ...]:
+        needs = any(isinstance(c, given.EffectiveSampleSize | given.KL) for c in self.constraints)
+        has = any(isinstance(c, given.Mean) for c in self.constraints)
+        return (*self.constraints, given.Mean(1.0)) if needs and not has else self.constraints
+
+    def _cost(self) -> Terms:
+        soft: Terms = tuple(
+            (c.penalty, Square(self.row(c.row), c.target))
+            for c in self.constraints
+            if isinstance(c, given.Soft)
+        )
+        if isinstance(self.objective, SumSquares):
+            return ((1.0, ir.SumSquares(1.0, -1.0)), *soft)
+        return ((-1.0, Affine(self._combination(self.objective))), *soft)
+
+    def _combination(self, objective: Maximize) -> Vector:
+        if isinstance(objective.rows, int | str):
+            return self.row(objective.rows)
+        result = np.zeros(self.n)
+        for row, coefficient in objective.rows.items():
+            result += coefficient * self.row(row)
+        return result
+
+    def _solution(self, answer: Answer) -> WeightSolution:
+        passes = answer.result.iterations if answer.result is not None else 0
+        if answer.w is None:
+            stuck = answer.status == "infeasible"
+            return WeightSolution(
+                status=answer.status,
+                weights=None,
+                shift=None,
+                stderr=None,
+                objective=None,
+                dose=fraction(answer.program) if stuck else None,
+                duals=None,
+                certificate={},
+                passes=passes,
+                conflict=conflict(answer) if stuck else (),
+            )
+        certificate = certify(answer, answer.w)
+        good = answer.status == "optimal" and certificate.worst <= ACCEPTED
+        cost = float(total(answer.program.cost, answer.w, answer.dose)[0])
+        return WeightSolution(
+            status="optimal" if good else "inaccurate",
+            weights=answer.w,
+            shift=self._shift(answer.w),
+            stderr=self._stderr(answer.w),
+            objective=-cost if isinstance(self.objective, Maximize) else cost,
+            dose=answer.dose,
+            duals=self._duals(Final(answer.w, answer)),
+            certificate=certificate.figures(),
+            passes=passes,
+        )
+
+    def _shift(self, w: Vector) -> Vector:
+        x = w - 1.0
+        rows = (np.asarray(row, dtype=np.float64) @ x for row in self.response)
+        return self.beta * np.fromiter(rows, dtype=np.float64)
+
+    def _stderr(self, w: Vector) -> Vector | None:
+        if self.stderr is None:
+            return None
+        errors: NDArray[np.float64] = np.asarray(self.stderr, dtype=np.float64)
+        x = w - 1.0
+        if errors.ndim == 2:
+            return np.asarray(abs(self.beta) * np.sqrt(errors**2 @ x**2))
+        spread = np.std(errors @ x, axis=0, ddof=1) / errors.shape[0] ** 0.5
+        return np.asarray(abs(self.beta) * spread)
+
+    def _duals(self, final: Final) -> Vector:
+        return np.asarray([self._dual(i, c, final) for i, c in enumerate(self.constraints)])
+
+    def _dual(self, owner: int, constraint: Constraint, final: Final) -> float:
+        prices = final.prices(owner)
+        match constraint:
+            case given.Soft(row, target, penalty):
+                miss = float(self.row(row) @ (final.w - 1.0)) - target
+                return -2.0 * penalty * miss
+            case given.Along(_, direction):
+                return float(sum(p * c for p, c in zip(prices, direction, strict=True)))
+            case given.Between(_, lower, upper) if lower == upper:
+                return abs(prices[0])
+            case _:
+                return float(sum(prices))

@@ -1,0 +1,53 @@
+"""Exact moments by quadrature, and the parts of the estimator that oracles look into."""
+
+from collections.abc import Callable
+
+import numpy as np
+from estimate_samples import World
+from numpy.typing import NDArray
+
+from pattern_lang.estimate import SilentReporter
+from pattern_lang.estimate.assemble import PosteriorResult, jacobian_replicates
+from pattern_lang.estimate.inputs import load_inputs
+from pattern_lang.estimate.journal import Journal
+from pattern_lang.estimate.sampling import prepare_posteriors, sample_posteriors
+from pattern_lang.estimate.tasks import one_thread
+from pattern_lang.estimate.user_code import UserCode
+from pattern_lang.ir.queries import Queries
+
+Floats = NDArray[np.float64]
+
+
+class Quadrature:
+    """The density `exp(-energy)` on an interval."""
+
+    def __init__(self, energy: Callable[[Floats], Floats], reach: float) -> None:
+        self.x = np.linspace(-reach, reach, 200_001)
+        log = -energy(self.x)
+        weight = np.exp(log - log.max())
+        self.weight = weight / weight.sum()
+
+    def mean(self, values: Floats) -> float:
+        return float(self.weight @ values)
+
+    def cov(self, a: Floats, b: Floats) -> float:
+        return self.mean(a * b) - self.mean(a) * self.mean(b)
+
+
+def posteriors(queries: Queries, digest: str = "oracle") -> list[PosteriorResult]:
+    """Sample every posterior of some queries, without the cache."""
+    code = UserCode(Journal())
+    with one_thread():
+        inputs = load_inputs(queries, code)
+        ready = prepare_posteriors(queries, inputs, code)
+        return sample_posteriors(queries, ready, digest, code, SilentReporter(), 1)
+
+
+def jacobian(queries: Queries) -> tuple[Floats, Floats]:
+    """Return the response before centring, and its standard error, (k, n) each."""
+    replicates = sum(jacobian_replicates(result) for result in posteriors(queries))
+    assert not isinstance(replicates, int)
+    return replicates.mean(axis=0), replicates.std(axis=0, ddof=1) / np.sqrt(len(replicates))
+
+
+__all__ = ["Quadrature", "World", "jacobian", "posteriors"]
