@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 _WORTH_PROCESSES = 6.0  # seconds; below it, starting processes costs more than they save
 _START_SECONDS = 2.0  # what a process needs until its first step
-_TIMING_SECONDS = 0.05
+_TIMING_SECONDS = 0.02
 
 
 @frozen

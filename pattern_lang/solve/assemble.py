@@ -153,8 +153,10 @@ def _places(owners: tuple[int, ...], statements: tuple[Statement, ...]) -> tuple
 def _rounded(answer: Answer, w: Vector) -> Weights:
     assert answer.result is not None
     faces = active_faces(answer.program, answer.result)
-    # Rows have length 1; a target of zero is judged by the size of the whole change.
-    floor = 1e-9 * float(np.linalg.norm(w - 1.0)) + 1e-12
-    asked = RELATIVE * np.abs(faces.right)
-    tolerance = np.where(asked > 0, np.maximum(asked, 1e-15), floor)
+    # A target of zero is judged by the size of the whole change, and none by less than a
+    # twentieth of what one step of the largest entry of its row does.
+    step = 3e-9 * abs(faces.matrix).max(axis=1).toarray().reshape(-1)
+    whole = 1e-7 * float(np.linalg.norm(w - 1.0)) + 1e-9
+    asked = np.where(faces.right != 0, RELATIVE * np.abs(faces.right), whole)
+    tolerance = np.maximum(asked, step)
     return to_float32(w, answer.box, faces.matrix, faces.right, tolerance)

@@ -36,6 +36,18 @@ class Box:
         return np.clip(w, self.lower, self.upper)
 
 
+def bound_multiplier(
+    index: int, coefficient: float, equality: bool, box: Box, lower: Vector, upper: Vector
+) -> Vector:
+    """Return the multipliers (n,) of constraint `index`, which bounds `coefficient · w`.
+
+    lower, upper: (n,) multipliers of the box, >= 0.
+    """
+    own = np.where(box.upper_by == index, upper, 0.0)
+    other = np.where(box.lower_by == index, lower, 0.0)
+    return np.asarray((own - other if equality else own + other) / abs(coefficient))
+
+
 def box_of(program: NormalProgram) -> Box:
     """Collect the bounds of a program in standard form; the first of equal bounds owns them."""
     n = program.n

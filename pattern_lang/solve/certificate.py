@@ -19,10 +19,11 @@ class Certificate:
     """KKT residuals of weights and figures about them.
 
     primal_cost, dual_cost: values of what is minimised (minus the objective when maximising);
-    the dual is a lower bound, and `gap` the difference relative to the cost or its unit. primal: the
-    largest violation of a constraint, relative to the length of its row. dual: the largest entry
-    of the gradient of the Lagrangian, relative to the largest of its terms. complementarity:
-    the largest multiplier times slack, relative to the cost. box_violation: in w, 0 exactly.
+    the dual is a lower bound, and `gap` the difference relative to the cost, or to the largest
+    coefficient of the cost where that is more. primal_residual: the largest violation of a
+    constraint, relative to the length of its row. dual_residual: the largest entry of the
+    gradient of the Lagrangian, relative to the largest sum of its terms. complementarity: the
+    largest multiplier times slack, relative like the gap. box_violation: in w, 0 exactly.
     Cost, gap, dual and complementarity are those of the weights before rounding; `rounding` is
     the largest change that it made, and the other figures are those of the final weights.
     """

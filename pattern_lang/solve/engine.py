@@ -27,9 +27,9 @@ class EngineResult:
     """A point of a program and its multipliers (a Farkas ray when the program is infeasible).
 
     x: (n,) w - 1. multipliers: one array per constraint with its entries; >= 0 for inequalities,
-    and for an equality positive when the left side presses downwards: the Lagrangian is
-    `cost + Σ multiplier · left side`. slope, curvature: (n,) such that `slope + curvature · x` is the gradient of the Lagrangian in
-    x, multipliers of the box included. magnitude: the largest sum of the sizes of the terms in
+    of either sign for equalities: the Lagrangian is `cost + Σ multiplier · left side`. slope,
+    curvature: (n,) such that `slope + curvature · x` is the gradient of the Lagrangian in x,
+    multipliers of the box included. magnitude: the largest sum of the sizes of the terms in
     an entry of that gradient. residual: the largest entry of the gradient in the engine's other
     variables. dual_cost: the value of the dual, a lower bound on the cost. cost_unit: the size of
     the largest coefficient of the cost.

@@ -10,6 +10,7 @@ from pattern_lang.solve.normal import Dose, NormalConstraint, NormalProgram, siz
 from pattern_lang.solve.optimize import FEASIBLE, REGULAR, Answer, elastic
 
 SUPPORT = 1e-7
+NOTHING = 1e-9
 
 
 def conflict(answer: Answer, engine: Engine = solve_conic) -> tuple[int, ...]:
@@ -81,7 +82,8 @@ def fraction(program: NormalProgram, engine: Engine = solve_conic) -> float | No
         return None
     if result.verdict is Verdict.DOUBTFUL and not feasible(wide, engine):
         return None
-    return float(min(max(-result.dual_cost, 0.0), 1.0))
+    largest = float(min(max(-result.dual_cost, 0.0), 1.0))
+    return largest if largest > NOTHING else 0.0
 
 
 def _scaled(constraint: NormalConstraint, share: Dose) -> NormalConstraint:

@@ -14,6 +14,7 @@ from pattern_lang.solve.conic.engine import solve_conic
 from pattern_lang.solve.engine import Engine, EngineResult, Verdict
 from pattern_lang.solve.normal import Dose, NormalConstraint, NormalProgram, Terms, Vector, size_of
 from pattern_lang.solve.polish import polish
+from pattern_lang.solve.refine import refine
 from pattern_lang.solve.rewrite import is_bound, standard
 from pattern_lang.solve.values import total, violation
 
@@ -68,6 +69,9 @@ def _minimise(
     result = _judged(program, box, tolerance, engine)
     if result.verdict in (Verdict.INFEASIBLE, Verdict.UNBOUNDED):
         return Answer(_status(result.verdict), None, dose, program, box, result)
+    exact = refine(program, box, result)
+    if exact is not None:
+        return Answer("optimal", exact[0], dose, program, box, exact[1])
     w = polish(program, box, result)
     return Answer(_status(result.verdict), w, dose, program, box, result)
 

@@ -11,22 +11,12 @@ import scipy.sparse as sp
 import scipy.sparse.linalg
 from attrs import frozen
 
-from pattern_lang.ir.program import Chi2, SumSquares
 from pattern_lang.solve.box import Box
 from pattern_lang.solve.engine import EngineResult
-from pattern_lang.solve.normal import (
-    Affine,
-    Grouped,
-    NormalConstraint,
-    NormalProgram,
-    Terms,
-    Vector,
-    size_of,
-    width,
-)
+from pattern_lang.solve.linear import DENSE_LIMIT, linear_rows
+from pattern_lang.solve.normal import NormalProgram, Vector, size_of
 from pattern_lang.solve.values import total, violation
 
-DENSE_LIMIT = 20_000_000
 ROUNDS = 8
 
 
@@ -45,15 +35,13 @@ class Faces:
 def polish(program: NormalProgram, box: Box, result: EngineResult) -> Vector:
     """Return weights (n,) within the box, on the faces that the multipliers name.
 
-    Of the candidates (the exact minimiser on the face for a quadratic cost, the nearest point
-    of the face, the nearest point with no weight snapped, the interior point) the first that is
-    feasible and no dearer wins.
+    Of the candidates (the nearest point of the face, the nearest with no weight snapped, the
+    interior point) the first that is feasible and no dearer wins.
     """
     faces = active_faces(program, result)
     start = box.clip(result.w)
     snapped = _snapped(box, result, start)
     candidates = [
-        _exact(program, box, faces, snapped),
         _onto(box, faces, snapped.copy(), start),
         _onto(box, faces, start.copy(), start),
     ]
@@ -61,7 +49,7 @@ def polish(program: NormalProgram, box: Box, result: EngineResult) -> Vector:
     allowance = 1e-7 * max(result.cost_unit, abs(budget))
     best, least = start, _worst(program, start)
     for w in candidates:
-        if w is None or _cost(program, w) > budget + allowance:
+        if _cost(program, w) > budget + allowance:
             continue
         worst = _worst(program, w)
         if worst <= 1e-11:
@@ -89,43 +77,6 @@ def active_faces(program: NormalProgram, result: EngineResult) -> Faces:
     return Faces(sp.csr_array(scale @ matrix[kept]), right[kept] / lengths[kept])
 
 
-def linear_rows(constraint: NormalConstraint, n: int) -> tuple[sp.csr_array, Vector] | None:
-    """Return `matrix · x + constant` of a linear constraint, or None where that is not small."""
-    atoms = [atom for _, atom in constraint.terms]
-    if not atoms or not all(isinstance(atom, Affine | Grouped) for atom in atoms):
-        return None
-    rows = width(constraint.terms, n)
-    if rows > 1 and any(_dense(atom) for atom in atoms) and rows * n > DENSE_LIMIT:
-        return None
-    matrix = sp.csr_array((rows, n))
-    for coefficient, atom in constraint.terms:
-        piece = _matrix(atom, n)
-        matrix = matrix + coefficient * _repeated(piece, rows)
-    constant = np.asarray(constraint.constant, dtype=np.float64) - constraint.target
-    return sp.csr_array(matrix), np.broadcast_to(constant, (rows,)).copy()
-
-
-def _dense(atom: object) -> bool:
-    return isinstance(atom, Affine) or (isinstance(atom, Grouped) and atom.groups == 1)
-
-
-def _matrix(atom: object, n: int) -> sp.csr_array:
-    match atom:
-        case Affine(row):
-            return sp.csr_array(row[None, :])
-        case Grouped(codes, coefficients, groups):
-            inside = np.flatnonzero(codes >= 0)
-            return sp.csr_array((coefficients[inside], (codes[inside], inside)), shape=(groups, n))
-        case _:
-            raise TypeError(type(atom).__name__)
-
-
-def _repeated(matrix: sp.csr_array, rows: int) -> sp.csr_array:
-    if matrix.shape[0] == rows:
-        return matrix
-    return sp.csr_array(sp.csr_array(np.ones((rows, 1))) @ matrix)
-
-
 def _snapped(box: Box, result: EngineResult, w: Vector) -> Vector:
     out = w.copy()
     low = result.at_lower | box.fixed
@@ -143,39 +94,7 @@ def _worst(program: NormalProgram, w: Vector) -> float:
     return max((violation(c, w, 1.0) / size_of(c) for c in program.constraints), default=0.0)
 
 
-def quadratic_cost(cost: Terms, n: int) -> tuple[float, Vector] | None:
-    """Return (c, b) when the cost is `c/2 ‖x‖² + b · x` up to a constant, c > 0; else None."""
-    curvature, linear = 0.0, np.zeros(n)
-    for coefficient, atom in cost:
-        match atom:
-            case SumSquares(scale, offset):
-                curvature += 2.0 * coefficient * scale**2
-                linear += 2.0 * coefficient * scale * (scale + offset)
-            case Chi2():
-                curvature += 2.0 * coefficient / n
-            case Affine(row):
-                linear += coefficient * row
-            case _:
-                return None
-    return (curvature, linear) if curvature > 0 else None
-
-
-def _exact(program: NormalProgram, box: Box, faces: Faces, snapped: Vector) -> Vector | None:
-    """Project the unconstrained minimiser of a quadratic cost onto the face of the solution."""
-    cost = quadratic_cost(program.cost, program.n)
-    if cost is None:
-        return None
-    curvature, linear = cost
-    free = (snapped > box.lower) & (snapped < box.upper)
-    w = np.where(free, 1.0 - linear / curvature, snapped)
-    for _ in range(2):
-        w = w + _step(faces, faces.miss(w - 1.0), free.astype(np.float64))
-    if np.any((w < box.lower) | (w > box.upper)) or np.max(np.abs(w - snapped)) > 1e-3:
-        return None
-    return w
-
-
-def _onto(box: Box, faces: Faces, w: Vector, inside: Vector) -> Vector | None:
+def _onto(box: Box, faces: Faces, w: Vector, inside: Vector) -> Vector:
     """Move w onto the faces, each weight in proportion to its squared distance to its bounds."""
     for _ in range(ROUNDS):
         miss = faces.miss(w - 1.0)

@@ -14,8 +14,9 @@ from pattern_lang.solve.normal import Vector
 Weights = NDArray[np.float32]
 
 CANDIDATES = 20_000
-PAIRS = 400
+PAIRS = 800
 STEPS = 400
+PATIENCE = 4
 
 
 def inward(w: Vector, box: Box) -> Weights:
@@ -70,14 +71,14 @@ def _repaired(
     best, least = rounded, float(_miss(matrix, goal, rounded).max())
     current = rounded.copy()
     residual = goal - matrix @ (current.astype(np.float64) - 1.0)
-    for _ in range(STEPS):
-        if least <= 0.5 or not movable.size:
+    stuck = 0
+    for turn in range(STEPS):
+        if least <= 0.5 or not movable.size or stuck > PATIENCE:
             break
         moved = _single(current, columns, residual, movable) or _pair(
-            current, columns, residual, movable
+            current, columns, residual, movable, turn
         )
-        if not moved:
-            break
+        stuck = 0 if moved else stuck + 1
         for place, direction in moved:
             unit = movable[place]
             target = np.float32(np.inf * direction)
@@ -121,11 +122,13 @@ def _pair(
     columns: NDArray[np.float64],
     residual: Vector,
     movable: NDArray[np.int64],
+    turn: int,
 ) -> list[tuple[int, int]]:
-    """Pick the pair of steps that lowers the error most, among the candidates nearest to it."""
+    """Pick the pair of steps that lowers the error most, among other candidates at each turn."""
     changes, places, signs = _steps(current, columns, movable)
     stride = max(1, -(-places.size // PAIRS))
-    changes, places, signs = changes[:, ::stride], places[::stride], signs[::stride]
+    some = slice(turn % stride, None, stride)
+    changes, places, signs = changes[:, some], places[some], signs[some]
     alone = 2.0 * residual @ changes - np.einsum("ij,ij->j", changes, changes)
     gain = alone[:, None] + alone[None, :] - 2.0 * changes.T @ changes
     gain[places[:, None] == places[None, :]] = -np.inf

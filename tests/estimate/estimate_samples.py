@@ -6,7 +6,7 @@ from textwrap import dedent
 import attrs
 
 from pattern_lang.estimate import SilentReporter, estimate
-from pattern_lang.ir.observables import Observable
+from pattern_lang.ir.observables import Loss, Observable
 from pattern_lang.ir.queries import PosteriorQuery, Queries, Reweight, Sampler
 from pattern_lang.ir.sources import (
     Comparison,
@@ -136,3 +136,60 @@ def run(world: World, queries: Queries, **options: object) -> Estimate:
     """Estimate quietly, in this process unless told otherwise."""
     options = {"workers": 1, **options}
     return estimate(queries, world.store, reporter=SilentReporter(), **options)  # type: ignore[arg-type]
+
+
+CLASSIFIER = """
+    import torch
+    from torch import nn
+
+    class Net(nn.Module):
+        def __init__(self, width):
+            super().__init__()
+            self.inner = nn.Linear(3, width)
+            self.drop = nn.Dropout(0.5)
+            self.outer = nn.Linear(width, 2)
+
+        def unit_loss(self, batch):
+            scores = self.outer(self.drop(torch.tanh(self.inner(batch["x"]))))
+            return nn.functional.cross_entropy(scores, batch["y"], reduction="none")
+
+    def build(width=4):
+        return Net(width)
+"""
+
+ROWS = """
+    import random
+
+    def rows(seed, count):
+        random.seed(seed)
+        found = []
+        for i in range(count):
+            x = [random.gauss(0, 1) for _ in range(3)]
+            found.append({
+                "x": x,
+                "y": int(x[0] + 0.3 * x[1] > 0),
+                "kind": "even" if i % 2 == 0 else "odd",
+                "level": i / count,
+                "good": i % 3 == 0,
+            })
+        return found
+
+    def train(seed=0, count=24):
+        return rows(seed, count)
+
+    def probe():
+        return rows(1, 10)
+"""
+
+
+def classifier(world: World, **settings: object) -> Queries:
+    """Write a small classifier with its data, and ask for its loss on two probes."""
+    world.write("model.py", CLASSIFIER)
+    world.write("data.py", ROWS)
+    model, train, probe = world.model(), world.data(name="train"), world.data("data.py:probe", "probe")
+    observables = [
+        observable("even", Loss(model, only(probe, "kind", "even"))),
+        observable("gap", Loss(model, probe), (-1.0, Loss(model, only(train, "kind", "odd")))),
+    ]
+    base = {"step": 1e-3, "nbeta": 50.0, "localization": 20.0, "batch": 8, "draws": 40}
+    return ask(train, observables, sgld(**{**base, **settings}))

@@ -34,6 +34,29 @@ class Quadrature:
         return self.mean(a * b) - self.mean(a) * self.mean(b)
 
 
+class StepLaw(Quadrature):
+    """The stationary density of full-batch Langevin steps of size ε: exact, with the step's bias.
+
+    `force` is the derivative of the energy. A step is `x - ε/2 force(x) + √ε η`.
+    """
+
+    def __init__(
+        self,
+        energy: Callable[[Floats], Floats],
+        force: Callable[[Floats], Floats],
+        step: float,
+        reach: float,
+    ) -> None:
+        self.x = np.linspace(-reach, reach, 1201)
+        arrival = self.x - step / 2 * force(self.x)
+        kernel = np.exp(-((self.x[:, None] - arrival) ** 2) / (2 * step))
+        kernel /= kernel.sum(axis=0)
+        weight = np.exp(-energy(self.x))
+        for _ in range(12):  # 4096 steps
+            kernel = kernel @ kernel
+        self.weight = kernel @ (weight / weight.sum())
+
+
 def posteriors(queries: Queries, digest: str = "oracle") -> list[PosteriorResult]:
     """Sample every posterior of some queries, without the cache."""
     code = UserCode(Journal())
@@ -50,4 +73,4 @@ def jacobian(queries: Queries) -> tuple[Floats, Floats]:
     return replicates.mean(axis=0), replicates.std(axis=0, ddof=1) / np.sqrt(len(replicates))
 
 
-__all__ = ["Quadrature", "World", "jacobian", "posteriors"]
+__all__ = ["Quadrature", "StepLaw", "World", "jacobian", "posteriors"]

@@ -6,10 +6,13 @@ over the copies has a √d smaller error than one covariance.
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 from estimate_samples import POLYNOMIAL, World, ask, observable, only, run, sgld
-from oracle_tools import Quadrature, jacobian
+from oracle_tools import Quadrature, StepLaw, jacobian
 
 from pattern_lang.ir.observables import FreeEnergy, LearningCoefficient, Loss
+
+Floats = NDArray[np.float64]
 
 NBETA = 200.0
 A = np.array([-0.185342, -0.157329])
@@ -19,17 +22,39 @@ LLC = 0.38310
 ROWS = ([0.0, 0.025, 0.0, 0.0, 0.0], [0.0, 0.0, 0.0, 1 / 24, 0.0])
 
 
-def test_the_numbers_themselves() -> None:
-    losses = [0.025 * (q := Quadrature(lambda x: NBETA * (0.0125 * x**2 + x**4 / 48), 6.0)).x ** 2]
-    losses.append(q.x**4 / 24)
-    mean = (losses[0] + losses[1]) / 2
+STEP = 0.01
+
+
+def energy(x: Floats) -> Floats:
+    return NBETA * (0.0125 * x**2 + x**4 / 48)
+
+
+def force(x: Floats) -> Floats:
+    return NBETA * (0.025 * x + x**3 / 12)
+
+
+def kinds_of(law: Quadrature) -> tuple[Floats, Floats, Floats]:
+    """Return A, B and C under a density."""
+    losses = [0.025 * law.x**2, law.x**4 / 24]
     beta = NBETA / 2
-    explicit = [beta * q.mean(loss) for loss in losses]
-    fixed = [-NBETA * beta * q.cov(mean, loss) for loss in losses]
-    assert np.allclose(explicit, C, atol=1e-6)
-    assert np.allclose(fixed, A, atol=1e-6)
-    assert np.allclose(np.add(explicit, fixed), B, atol=1e-6)
-    assert NBETA * q.mean(mean) == pytest.approx(LLC, abs=1e-5)
+    explicit = np.array([beta * law.mean(loss) for loss in losses])
+    fixed = np.array([-NBETA * beta * law.cov((losses[0] + losses[1]) / 2, x) for x in losses])
+    return fixed, explicit + fixed, explicit
+
+
+def test_the_numbers_themselves() -> None:
+    law = Quadrature(energy, 6.0)
+    for found, exact in zip(kinds_of(law), (A, B, C), strict=True):
+        assert np.allclose(found, exact, atol=1e-6)
+    assert law.mean(energy(law.x)) == pytest.approx(LLC, abs=1e-5)
+
+
+def test_the_law_of_finite_steps_tends_to_the_posterior() -> None:
+    """So agreement with the law of finite steps, below, is agreement with these numbers."""
+    once, twice = (kinds_of(StepLaw(energy, force, step, 2.0)) for step in (0.001, 0.002))
+    for near, far, exact in zip(once, twice, (A, B, C), strict=True):
+        assert np.allclose(near, exact, rtol=0.03)
+        assert np.allclose(2 * near - far, exact, rtol=2e-3)
 
 
 def test_three_kinds_of_target(world: World) -> None:
@@ -46,18 +71,19 @@ def test_three_kinds_of_target(world: World) -> None:
         observable(f"b{r}", LearningCoefficient(model, only(data, "r", r), held=False))
         for r in range(d)
     ]
-    energy = observable("c", FreeEnergy(model, data))
+    whole = observable("c", FreeEnergy(model, data))
     settings = sgld(
-        step=0.01, nbeta=NBETA * d, localization=0.0, draws=1500, thin=6, burn_in=1000, chains=4
+        step=STEP, nbeta=NBETA * d, localization=0.0, draws=1500, thin=6, burn_in=1000, chains=4
     )
     # β of the copies' problem is that of the single one; L on a copy alone is scaled by n/2 = d.
-    j, _ = jacobian(ask(data, [*held, *free, energy], settings))
+    j, _ = jacobian(ask(data, [*held, *free, whole], settings))
     beta = NBETA / 2
     own = [slice(2 * r, 2 * r + 2) for r in range(d)]
-    for rows_of, exact in ((0, A), (d, B)):
+    a, b, c = kinds_of(StepLaw(energy, force, STEP, 2.0))
+    for rows_of, exact in ((0, a), (d, b)):
         copies = np.array([beta * j[rows_of + r, own[r]] / d for r in range(d)])
         assert_agrees(copies, exact)
-    assert_agrees(np.array([beta * j[2 * d, own[r]] for r in range(d)]), C)
+    assert_agrees(np.array([beta * j[2 * d, own[r]] for r in range(d)]), c)
 
 
 def assert_agrees(copies: np.ndarray, exact: np.ndarray) -> None:
@@ -75,15 +101,16 @@ def test_rows_of_chi_are_centred(world: World) -> None:
         observable("b", LearningCoefficient(model, data, held=False)),
         observable("c", FreeEnergy(model, data)),
     ]
-    settings = sgld(step=0.02, nbeta=NBETA, localization=0.0, draws=1500, thin=10, burn_in=500)
+    settings = sgld(step=STEP, nbeta=NBETA, localization=0.0, draws=1500, thin=6, burn_in=500)
     estimate = run(world, ask(data, kinds, settings))
     chi = estimate.susceptibility
     found = chi.beta * chi.chi[:, 0] / 50
     error = chi.beta * chi.stderr[:, 0] / 50
-    exact = np.array([(x[0] - x[1]) / 2 for x in (A, B, C)])
+    law = StepLaw(energy, force, STEP, 2.0)
+    exact = np.array([(x[0] - x[1]) / 2 for x in kinds_of(law)])
     assert (np.abs(found - exact) < 3 * error).all(), (found, exact, error)
     assert np.abs(chi.chi.sum(axis=1)).max() < 1e-5 * np.abs(chi.chi).max()
-    assert chi.mean[:2] == pytest.approx([50 * LLC] * 2, rel=0.03)
+    assert chi.mean[:2] == pytest.approx([50 * law.mean(energy(law.x))] * 2, rel=0.02)
     assert np.isnan(chi.mean[2])
     assert chi.sd[2] == pytest.approx(chi.sd[0])
 

@@ -52,7 +52,9 @@ def test_simplex_projection(seed: int) -> None:
     rng = RNG(seed)
     row = response(rng, 1, 40)
     radius = 0.9 * np.sqrt(40.0)
-    solution = WeightProgram(row, [Bounds(0.0, None), Mean(1.0), Norm(radius)], Maximize(0)).solve(1e-11)
+    solution = WeightProgram(row, [Bounds(0.0, None), Mean(1.0), Norm(radius)], Maximize(0)).solve(
+        1e-11
+    )
     assert solution.status == "optimal"
     low, high = 1e-3, 1e3
     for _ in range(200):

@@ -76,12 +76,12 @@ def new_axes(width: float, height: float, margins: tuple[float, float, float, fl
     return axes
 
 
-def name_y(axes: Any, text: str, inches: float) -> None:
+def name_y(axes: Any, text: str, inches: float, points: float = 8) -> None:
     """Write the name of the y axis above it, where it reads without turning the head."""
     axes.annotate(
         text,
         (0, 1),
-        (-72 * inches, 8),
+        (-72 * inches, points),
         xycoords="axes fraction",
         textcoords="offset points",
         color=MUTED,

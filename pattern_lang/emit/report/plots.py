@@ -90,7 +90,7 @@ def histogram_plot(
     low, high = float(weights.min()), float(weights.max())
     low, high = (low - 0.5, high + 0.5) if high - low < 1e-9 else (low, high)
     counts, edges = np.histogram(weights, bins=_edges(low, high))
-    axes = new_axes(7.2, 2.7, (0.62, 0.2, 0.5, 0.35))
+    axes = new_axes(7.2, 2.85, (0.62, 0.2, 0.5, 0.5))
     seen = counts[counts > 0]
     logarithmic = seen.max() > 40 * np.median(seen)
     colours = [UP if left + right > 2 else DOWN for left, right in pairwise(edges)]
@@ -100,6 +100,9 @@ def histogram_plot(
     if logarithmic:
         axes.set_yscale("log")
         axes.set_ylim(bottom=0.7)
+        # Powers of ten as plain numbers: the SVG keeps text as text and knows no mathematics.
+        axes.yaxis.set_major_formatter(lambda value, _: f"{value:,.10g}")
+        axes.yaxis.set_minor_formatter(lambda value, _: "")
     axes.axvline(1, color=MUTED, linewidth=1, linestyle=(0, (3, 3)))
     for bound, share in bounds:
         side = "left" if bound - low < high - bound else "right"
@@ -107,7 +110,7 @@ def histogram_plot(
         text = f"{percent(share)} at {bound:g}"
         axes.text(bound, height, text, ha=side, va="bottom", color=INK, fontsize=9.5)
     axes.set_xlabel("weight")
-    name_y(axes, "units, log scale" if logarithmic else "units", 0.6)
+    name_y(axes, "units, log scale" if logarithmic else "units", 0.6, points=20 if bounds else 8)
     return finished(axes, "histogram", label)
 
 

@@ -5,11 +5,12 @@ import numpy as np
 import scipy.sparse as sp
 from attrs import frozen
 
-from pattern_lang.solve.box import Box, Flags
+from pattern_lang.solve.box import Box, Flags, bound_multiplier
 from pattern_lang.solve.conic.builder import Block, Cone, ConicBuilder, Handle, fixed
 from pattern_lang.solve.conic.canonical import add_cost, expression
 from pattern_lang.solve.conic.program import ConicProgram, finish
 from pattern_lang.solve.engine import EngineResult, Verdict
+from pattern_lang.solve.linear import redundant
 from pattern_lang.solve.normal import Codes, NormalConstraint, NormalProgram, Vector, width
 from pattern_lang.solve.rewrite import is_bound
 
@@ -33,7 +34,8 @@ def solve_conic(program: NormalProgram, box: Box, tolerance: float) -> EngineRes
     """Solve a program in standard form; see `engine.Engine`."""
     builder = ConicBuilder(program.n)
     handles = tuple(
-        None if is_bound(c) else _constrain(builder, c, program.n) for c in program.constraints
+        None if is_bound(c) or redundant(c, box) else _constrain(builder, c, program.n)
+        for c in program.constraints
     )
     for coefficient, atom in program.cost:
         add_cost(builder, coefficient, atom)
@@ -194,7 +196,5 @@ def _multiplier(
         return ray[handle.start : handle.stop]
     if not is_bound(constraint):
         return np.zeros(1)
-    size = abs(constraint.terms[0][0])
-    own = np.where(box.upper_by == index, upper, 0.0)
-    other = np.where(box.lower_by == index, lower, 0.0)
-    return np.asarray((own - other if constraint.equality else own + other) / size)
+    coefficient = constraint.terms[0][0]
+    return bound_multiplier(index, coefficient, constraint.equality, box, lower, upper)

@@ -1,0 +1,38 @@
+"""The first example, compiled once by the command line for all tests here."""
+
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+EXAMPLE = Path(__file__).parents[2] / "examples" / "01-shortcut"
+Pat = Callable[..., subprocess.CompletedProcess[str]]
+
+
+def pat(*arguments: str | Path, cwd: Path | None = None) -> subprocess.CompletedProcess[str]:
+    """Run the command line in a process of its own."""
+    command = [sys.executable, "-m", "pattern_lang", *map(str, arguments)]
+    return subprocess.run(command, cwd=cwd, capture_output=True, text=True, timeout=280)
+
+
+@pytest.fixture(scope="session")
+def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A copy of the example with a smaller sampling budget, and two more patterns."""
+    folder = tmp_path_factory.mktemp("whole") / "shortcut"
+    shutil.copytree(EXAMPLE, folder, ignore=shutil.ignore_patterns("build", "__pycache__"))
+    spec = folder / "steer.pat"
+    text = spec.read_text(encoding="utf-8")
+    assert "draws: 1000, burn_in: 500" in text
+    text = text.replace("draws: 1000, burn_in: 500", "draws: 300, burn_in: 300")
+    spec.write_text(text, encoding="utf-8")
+    return folder
+
+
+@pytest.fixture(scope="session")
+def compiled(project: Path) -> tuple[Path, subprocess.CompletedProcess[str]]:
+    """The output folder after one `pat compile`, and what the process said."""
+    result = pat("compile", project / "steer.pat", "-o", project / "build")
+    return project / "build" / "steer", result
