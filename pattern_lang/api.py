@@ -150,8 +150,7 @@ def read_file(
 ) -> ReadSpec:
     """Read and check a spec file, for the driver."""
     bundle = FileBundle(tuple(str(folder) for folder in search))
-    text = _read_text(str(path), bundle)
-    return read_spec(SourceFile(str(path), text), bundle, params)
+    return read_spec(SourceFile(str(path), read_text(str(path))), bundle, params)
 
 
 def loads(
@@ -166,9 +165,10 @@ def loads(
     return Spec(read_spec(source, bundle, params or {}))
 
 
-def _read_text(path: str, bundle: FileBundle) -> str:
+def read_text(path: str) -> str:
+    """Return the text of a spec file. Raises PatternError when it cannot be read."""
     try:
-        text = bundle.read(path)
+        text = FileBundle().read(path)
         reason = "it is a folder" if Path(path).is_dir() else "there is no such file"
     except OSError as error:
         text, reason = None, error.strerror or str(error)

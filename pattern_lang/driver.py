@@ -24,14 +24,14 @@ from hashlib import sha256
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from attrs import frozen
+from attrs import evolve, frozen
 
 from pattern_lang.diagnostics import Diagnostic, PatternError, Problem, SourceFile
 from pattern_lang.diagnostics.catalogue.goals import NothingToCompile
 from pattern_lang.diagnostics.catalogue.names import UnknownPattern
+from pattern_lang.diagnostics.suggest import closest
 from pattern_lang.lowering.lower import LoweredSpec, lower
 from pattern_lang.semantics.check import CheckedSpec, check
-from pattern_lang.semantics.suggest import closest
 from pattern_lang.syntax.bundle import Bundle
 
 if TYPE_CHECKING:
@@ -106,11 +106,16 @@ def compile_pattern(
     """
     from pattern_lang.emit import check_targets, emit
     from pattern_lang.estimate import estimate
+    from pattern_lang.estimate.defaults import with_sampler
     from pattern_lang.estimate.soundness import soundness
     from pattern_lang.solve import solve_pattern, verdicts
 
     pattern = spec.lowered.patterns[name]
     check_targets(pattern)
+    queries, chosen = with_sampler(pattern.queries)
+    if chosen is not None:
+        reporter.message(chosen)
+        pattern = evolve(pattern, queries=queries)
     answer = estimate(pattern.queries, out / CACHE, reporter=reporter, fresh=fresh, workers=workers)
     solution = solve_pattern(pattern, answer)
     findings = (*soundness(pattern.queries, answer), *verdicts(pattern, answer, solution))

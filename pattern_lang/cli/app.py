@@ -9,7 +9,11 @@ import click
 from pattern_lang import __version__
 from pattern_lang.cli.check import check
 from pattern_lang.cli.compile import compile_
+from pattern_lang.cli.debug import debug
 from pattern_lang.cli.explain import explain
+from pattern_lang.cli.fmt import fmt
+from pattern_lang.cli.info import info
+from pattern_lang.cli.init import init
 from pattern_lang.cli.output import Output
 from pattern_lang.diagnostics import PatternError
 from pattern_lang.diagnostics.catalogue.internal import InternalError
@@ -28,9 +32,8 @@ def pat() -> None:
     """
 
 
-pat.add_command(check)
-pat.add_command(compile_)
-pat.add_command(explain)
+for command in (check, compile_, debug, explain, fmt, info, init):
+    pat.add_command(command)
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

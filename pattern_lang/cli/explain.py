@@ -3,8 +3,8 @@
 import click
 
 from pattern_lang.diagnostics.catalogue import all_problems
+from pattern_lang.diagnostics.suggest import closest
 from pattern_lang.resources import explain_file
-from pattern_lang.semantics.suggest import closest
 
 
 @click.command()

@@ -21,6 +21,9 @@ IMPLIED_MASS = ir.Constraint(
 )
 """Training divides by the total weight, so the weights are given with mean 1 in every pattern."""
 
+IMPLIED_SIGN = ir.Constraint(ir.Expression(((-1.0, ir.Entries()),)), "<=", "w >= 0", implied=True)
+"""No weight is negative unless the pattern sets a lower bound of its own."""
+
 DEFAULT_OBJECTIVE = ir.Objective(
     "minimize", ir.Expression(((1.0, ir.SumSquares(1.0, -1.0)),)), "minimize sum_squares(w - 1)"
 )
@@ -53,6 +56,17 @@ def constraints(
                     found.append(made)
         left_node, left = right_node, right
     return tuple(found), tuple(about)
+
+
+def implied(found: list[ir.Constraint]) -> tuple[ir.Constraint, ...]:
+    """Return the constraints that hold in every pattern and that no statement has given."""
+    single = [(c.relation, *c.expression.terms[0]) for c in found if len(c.expression.terms) == 1]
+    mass = any(relation == "==" and atom == ir.Mean() for relation, _, atom in single)
+    sign = any(
+        atom in (ir.Entries(), ir.Minimum()) and (coefficient < 0 or relation == "==")
+        for relation, coefficient, atom in single
+    )
+    return (*(() if mass else (IMPLIED_MASS,)), *(() if sign else (IMPLIED_SIGN,)))
 
 
 def objective(

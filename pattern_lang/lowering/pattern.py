@@ -12,8 +12,8 @@ from pattern_lang.ir.queries import PosteriorQuery, Queries, Reason, Reweight, S
 from pattern_lang.ir.sources import Component, DataSource, ModelSource, RowField
 from pattern_lang.lowering.constraints import (
     DEFAULT_OBJECTIVE,
-    IMPLIED_MASS,
     constraints,
+    implied,
     objective,
 )
 from pattern_lang.lowering.evaluate import Evaluator
@@ -148,7 +148,6 @@ def _free_energies(asked: Asked, reweight: Reweight) -> Iterator[Problem]:
 
 
 def _assemble(body: Body, reweight: Reweight, out: _Collected) -> ir.WeightPattern:
-    implied = () if _conserves_mass(out.constraints) else (IMPLIED_MASS,)
     queries = Queries(
         reweight=reweight,
         sampler=out.sampler,
@@ -160,20 +159,11 @@ def _assemble(body: Body, reweight: Reweight, out: _Collected) -> ir.WeightPatte
         name=body.name,
         queries=queries,
         goals=tuple(out.goals),
-        constraints=(*out.constraints, *implied),
+        constraints=(*out.constraints, *implied(out.constraints)),
         objective=out.objective,
         schedule=out.schedule,
         targets=tuple(out.targets),
         origin=declaration.span,
-    )
-
-
-def _conserves_mass(found: list[ir.Constraint]) -> bool:
-    return any(
-        c.relation == "=="
-        and len(c.expression.terms) == 1
-        and c.expression.terms[0][1] == ir.Mean()
-        for c in found
     )
 
 

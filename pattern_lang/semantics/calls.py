@@ -9,11 +9,11 @@ from pattern_lang.diagnostics.catalogue.types import (
     TypeMismatch,
     UnknownUnit,
 )
+from pattern_lang.diagnostics.suggest import closest
 from pattern_lang.semantics.context import Context, article
 from pattern_lang.semantics.core import MODEL_METHODS, UNITS, core_functions
 from pattern_lang.semantics.scope import Local, Namespace, Scope, Symbol
 from pattern_lang.semantics.signatures import Bound, Formal, Signature, bind
-from pattern_lang.semantics.suggest import closest
 from pattern_lang.semantics.typenames import type_of_name
 from pattern_lang.semantics.types import (
     MODEL,

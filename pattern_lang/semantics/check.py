@@ -8,13 +8,14 @@ from attrs import frozen
 from pattern_lang.diagnostics import Problem, Severity, SourceFile
 from pattern_lang.diagnostics.catalogue.lints import Unused
 from pattern_lang.diagnostics.catalogue.names import UnknownOverride
+from pattern_lang.diagnostics.suggest import closest
 from pattern_lang.semantics.context import Context
 from pattern_lang.semantics.declarations import declare
 from pattern_lang.semantics.infer import infer
 from pattern_lang.semantics.modules import Loader
 from pattern_lang.semantics.scope import Module, Scope, Symbol
-from pattern_lang.semantics.suggest import closest
 from pattern_lang.semantics.typenames import type_of_name
+from pattern_lang.semantics.types import Type
 from pattern_lang.syntax import ast
 from pattern_lang.syntax.bundle import Bundle
 from pattern_lang.syntax.recover import parse
@@ -34,6 +35,7 @@ class CheckedSpec:
     modules: tuple[Module, ...]
     overrides: Mapping[str, ast.Expression]
     problems: tuple[Problem, ...]
+    types: Mapping[Symbol, Type]
 
 
 def check(source: SourceFile, bundle: Bundle, overrides: Mapping[str, str]) -> CheckedSpec:
@@ -50,7 +52,7 @@ def check(source: SourceFile, bundle: Bundle, overrides: Mapping[str, str]) -> C
                 context.type_of(symbol, symbol.span)
     context.problems.extend(_unused(main, context))
     modules = tuple(loader.loaded.values())
-    return CheckedSpec(main, modules, values, tuple(context.problems))
+    return CheckedSpec(main, modules, values, tuple(context.problems), context.types)
 
 
 def _check_root(context: Context, symbol: Symbol) -> None:

@@ -2,13 +2,13 @@
 
 from pattern_lang.diagnostics.catalogue.names import NotInModule, UnknownMember, UnknownName
 from pattern_lang.diagnostics.catalogue.types import NoOperator, UnknownUnit, WrongIndexing
+from pattern_lang.diagnostics.suggest import closest
 from pattern_lang.semantics import operators
 from pattern_lang.semantics.calls import call
 from pattern_lang.semantics.comparisons import comparison
 from pattern_lang.semantics.context import Context, article
 from pattern_lang.semantics.core import UNITS, core_functions
 from pattern_lang.semantics.scope import Local, Namespace, Scope, Symbol
-from pattern_lang.semantics.suggest import closest
 from pattern_lang.semantics.types import (
     ARM,
     BOOL,

@@ -14,9 +14,9 @@ from pattern_lang.diagnostics.catalogue.names import (
     NotInModule,
     UnknownEdition,
 )
+from pattern_lang.diagnostics.suggest import closest
 from pattern_lang.resources import library_file, library_modules
 from pattern_lang.semantics.scope import Module, Namespace, Symbol
-from pattern_lang.semantics.suggest import closest
 from pattern_lang.syntax import ast
 from pattern_lang.syntax.bundle import Bundle, places
 from pattern_lang.syntax.recover import parse

@@ -11,7 +11,7 @@ from pattern_lang.diagnostics.catalogue.names import (
     TooManyArguments,
     UnknownArgument,
 )
-from pattern_lang.semantics.suggest import closest
+from pattern_lang.diagnostics.suggest import closest
 from pattern_lang.semantics.types import Type
 from pattern_lang.syntax import ast
 

@@ -2,7 +2,7 @@
 
 from pattern_lang.diagnostics import Problem
 from pattern_lang.diagnostics.catalogue.types import UnknownType, UnknownUnit, WrongTypeArguments
-from pattern_lang.semantics.suggest import closest
+from pattern_lang.diagnostics.suggest import closest
 from pattern_lang.semantics.types import (
     SIMPLE_TYPES,
     TYPE_NAMES,

@@ -234,3 +234,16 @@ class UnknownMember(Problem):
     type: str
     name: str
     advice: str
+
+
+@frozen(kw_only=True)
+class CannotWrite(Problem):
+    """A file that cannot be written."""
+
+    code = "PAT1017"
+    title = "cannot write"
+    message = "cannot write `{path}`: {reason}"
+    help = "check the permissions and the space on the disk; the old file is unchanged"
+
+    path: str
+    reason: str
