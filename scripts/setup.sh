@@ -74,11 +74,11 @@ make_environment() {
 
 install() {
   what=$1
-  shift
-  say "installing $what"
+  say "installing $what$2"
+  shift 2
   if ! "$venv/bin/python" -m pip install "$@" >"$log" 2>&1 </dev/null; then
     tail -n 15 "$log" >&2
-    if grep -qE 'NewConnectionError|ConnectTimeout|NameResolution|ProxyError|unreachable' "$log"; then
+    if grep -qE 'NewConnection|Timeout|NameResolution|ProxyError|IncompleteRead|Connection ?Reset' "$log"; then
       fail "pip could not reach the package index for $what: is there a network? (log: $log)"
     fi
     fail "pip could not install $what: the reason is above (log: $log)"
@@ -89,7 +89,7 @@ is_ready "$purpose" && exit 0
 [ "$purpose" = test ] || ! is_ready test || exit 0
 
 make_environment
-install "$TORCH (some 200 MB, once)" "$TORCH"
-install "pattern-lang[$extras]" -e "$root[$extras]"
+install "$TORCH" " (once; 200 MB, or several GB where pip finds the GPU build)" "$TORCH"
+install "pattern-lang[$extras]" "" -e "$root[$extras]"
 key >"$venv/ready-$purpose"
 say "ready: $venv"

@@ -67,6 +67,8 @@ class Problem:
     exit_status: ClassVar[int] = 1
 
     span: Span | None = field(default=None)
+    through: tuple[Label, ...] = field(default=(), eq=False)
+    """How the compiler got here: two ways to one mistake are one mistake."""
 
     def labels(self) -> tuple[Label, ...]:
         """Return labels on further places; subclasses with a second span override this."""
@@ -87,7 +89,7 @@ class Problem:
             title=self.title,
             message=self.message.format(**values),
             span=self.span,
-            labels=first + self.labels(),
+            labels=first + self.labels() + self.through,
             notes=tuple(note for note in self.notes() if note),
             help=self.help.format(**values) or None,
             exit_status=self.exit_status,

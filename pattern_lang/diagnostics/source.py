@@ -56,6 +56,11 @@ class Span:
         """Return the 1-based (line, column) just past the last character."""
         return self.source.position(self.end)
 
+    def encloses(self, other: "Span") -> bool:
+        """Tell whether another span lies within this one."""
+        same = self.source is other.source
+        return same and self.start <= other.start and other.end <= self.end
+
     def to(self, other: "Span") -> "Span":
         """Return the span from the start of this one to the end of another in the same source."""
         return Span(self.source, self.start, max(self.end, other.end))

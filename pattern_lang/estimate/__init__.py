@@ -1,7 +1,19 @@
 """Susceptibilities of real networks: sampling, moments, diagnostics, cache.
 
 `estimate` is the way in. Importing this package, and finding an estimate that is there already,
-loads no torch.
+loads no torch. The rooms within, in the order in which an estimate passes them:
+
+- `service`: the whole way on one page. `reporter`: how it speaks. `errors`: several at once.
+- Before anything is loaded: `available`, `defaults`, `needs`.
+- What was done before: `cache`, `store`, `chain_store`, `record`, `digests`, `fingerprints`,
+  `journal`.
+- User code: `files`, `scope`, `user_code`, `dependencies`.
+- Data: `table`, `columns`, `readers`, `predicates`, `units`. Networks: `models`, `weights`,
+  `network`. Both: `inputs`.
+- What to evaluate, and what observables read off it: `layout`, `readout`.
+- One chain: `posterior`, `evaluate`, `steps`, `segments`, `moments`, `chain`.
+- All chains: `sampling`, `cost`, `tasks`, `processes`, `jobs`, `worker`.
+- What came out: `assemble`, `mixing`, `diagnostics`, `soundness`, `advice`.
 """
 
 from pattern_lang.estimate.cost import CostEstimate

@@ -1,11 +1,11 @@
-"""What to change when chains diverge, from the sharpest curvature at the checkpoint."""
+"""How stiff a posterior is for its step, and what to change when chains diverge."""
 
 import torch
 
 from pattern_lang.estimate.available import round_down
 from pattern_lang.estimate.chain import Setting
 
-_ITERATIONS = 20
+_ITERATIONS = 12
 
 
 def advise(setting: Setting) -> str:
@@ -17,29 +17,39 @@ def advise(setting: Setting) -> str:
     sampler = setting.sampler
     if sampler.kind != "sgld":
         return f"write `step: {round_down(sampler.step / 4):g}`, or raise `localization`"
-    curvature = sharpest_curvature(setting)
-    stiffness = sampler.step * (sampler.nbeta * curvature + sampler.localization)
+    stiffness = stiffness_of(setting)
     if not stiffness < 2:
         smaller = round_down(sampler.step / max(4.0, min(stiffness, 1e6)))
         return (
             f"write `step: {smaller:g}`: step × (nbeta × curvature + localization) is "
             f"{stiffness:.2g} at the checkpoint, unstable from 4 on"
         )
-    tighter = max(10 * sampler.localization, sampler.nbeta * max(curvature, 0.0) / 10, 1.0)
+    # The part of the stiffness that the loss has is worth a tenth of it in localisation.
+    of_loss = stiffness / sampler.step - sampler.localization
+    tighter = max(10 * sampler.localization, of_loss / 10, 1.0)
     return (
         f"write `localization: {tighter:.1g}`, or `nbeta: {round_down(sampler.nbeta / 10):g}`: "
         "the posterior reaches too far from the checkpoint"
     )
 
 
+def stiffness_of(setting: Setting) -> float:
+    """Return ε (nβ h + γ) for the sharpest curvature h at θ*.
+
+    Full-batch Langevin steps are stable below 4, and widen the variance in that direction by
+    `1 / (1 - stiffness / 4)`.
+    """
+    sampler = setting.sampler
+    return sampler.step * (sampler.nbeta * sharpest_curvature(setting) + sampler.localization)
+
+
 def sharpest_curvature(setting: Setting) -> float:
     """Return the largest curvature of the mean loss at θ*, by power iteration.
 
-    Products with the Hessian are differences of gradients; the rows are those of one minibatch,
-    and 1,024 at most.
+    Products with the Hessian are differences of gradients, on as many rows as a minibatch has.
     """
     network, rows = setting.network, setting.averager.rows
-    size = min(rows, max(setting.sampler.batch, 256), 1024)
+    size = min(rows, setting.sampler.batch, 1024)
     batch = {name: tensor[:size] for name, tensor in setting.rows.blocks[0].items()}
     random = torch.Generator().manual_seed(0)
     direction = torch.randn(len(network.theta), generator=random, dtype=network.dtype)

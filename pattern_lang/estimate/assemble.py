@@ -32,7 +32,9 @@ from pattern_lang.ir.susceptibility import Susceptibility
 class PosteriorResult:
     """Everything sampled from one posterior.
 
-    anchor_units: (n,) unit losses at θ*. anchor_means: (q,) mean losses at θ*.
+    parts: (S, P, n) mean unit losses of the rows of each part alone, segment by segment.
+    anchor_units: (n,) unit losses at θ*. anchor_means: (q,) mean losses at θ*. stiffness: ε (nβ h
+    + γ) for the sharpest curvature h at θ*, NaN where the step adapts.
     """
 
     name: str
@@ -40,6 +42,8 @@ class PosteriorResult:
     anchor_units: Array
     anchor_means: Array
     chains: tuple[ChainResult, ...]
+    parts: Array
+    stiffness: float
 
     @property
     def segments(self) -> list[SegmentMoments]:
@@ -61,12 +65,24 @@ def jacobian_replicates(result: PosteriorResult) -> Array:
     return np.stack(
         [
             still
-            + readout.explicit @ segment.parts
-            - readout.slopes
-            @ (segment.cross + np.outer(segment.means - mean, segment.units - units))
-            for segment in segments
+            + combine(readout.explicit, parts)
+            - combine(readout.slopes, segment.cross)
+            - combine(readout.slopes, np.outer(segment.means - mean, segment.units - units))
+            for segment, parts in zip(segments, result.parts, strict=True)
         ]
     )
+
+
+def combine(coefficients: Array, rows: Array) -> Array:
+    """Return `coefficients @ rows`, added up in the order of the rows.
+
+    A library's product may round differently with the place of its operands in memory, and equal
+    estimates have to have equal bits. Coefficients are few and mostly 0.
+    """
+    total = np.zeros((len(coefficients), rows.shape[1]))
+    for number in np.flatnonzero(coefficients.any(axis=0)):
+        total += coefficients[:, number, None] * rows[number]
+    return total
 
 
 def centred(jacobian: Array, share: Array) -> Array:
@@ -88,8 +104,9 @@ def susceptibility(
     variance = np.zeros(len(mean))
     for result in results:
         values = result.trace.reshape(-1, result.trace.shape[-1])
-        mean = mean + result.readout.offset + result.readout.slopes @ values.mean(axis=0)
-        variance = variance + (values @ result.readout.spread.T).var(axis=0)
+        means = combine(result.readout.slopes, values.mean(axis=0)[:, None])[:, 0]
+        mean = mean + result.readout.offset + means
+        variance = variance + combine(result.readout.spread, values.T).var(axis=1)
     return Susceptibility(
         observables=tuple(observable.name for observable in queries.observables),
         observable_units=tuple(o.unit.canonical.value for o in queries.observables),

@@ -7,6 +7,7 @@ digest came out: when none of those files changed, the answer is known without l
 
 import json
 import sys
+from contextlib import suppress
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
@@ -65,17 +66,22 @@ class Cache:
             return None
 
     def keep(self, estimate: Estimate) -> None:
-        """Store an estimate under its content digest."""
-        write_entry(self._entry(estimate.digests["queries"]), estimate)
+        """Store an estimate under its content digest; a folder that cannot be written is told."""
+        try:
+            write_entry(self._entry(estimate.digests["queries"]), estimate)
+        except OSError as error:
+            self.reporter.message(f"the estimate could not be stored: {error}")
 
     def keep_request(
         self, queries: Queries, files: tuple[FileStamp, ...], absent: set[str], content: str
     ) -> None:
         """Remember which files led to a content digest, and which were looked for in vain."""
         path = self._request(queries)
-        path.parent.mkdir(parents=True, exist_ok=True)
         stamps = [attrs.asdict(stamp) for stamp in files]
-        write_json(path, {"content": content, "files": stamps, "absent": sorted(absent)})
+        record = {"content": content, "files": stamps, "absent": sorted(absent)}
+        with suppress(OSError):  # without it the inputs are loaded again, no more
+            path.parent.mkdir(parents=True, exist_ok=True)
+            write_json(path, record)
 
     def _entry(self, content: str) -> Path:
         return self.folder / "estimates" / content.removeprefix("sha256:")

@@ -1,4 +1,4 @@
-"""What an estimate costs: counted exactly, and timed on the real network. Imports no torch."""
+"""What an estimate costs: counted exactly, and timed on the real network."""
 
 import os
 from collections.abc import Callable, Sequence
@@ -48,10 +48,10 @@ class CostEstimate:
     def __str__(self) -> str:
         if self.cached:
             return "the estimate is there already: nothing to sample"
-        plural = "posterior" if self.posteriors == 1 else "posteriors"
         where = "in this process" if self.processes == 1 else f"on {self.processes} processes"
         return (
-            f"sampling {self.posteriors} {plural}: {self.chains} chains × {self.steps:,} steps, "
+            f"sampling {_counted(self.posteriors, 'posterior')}: "
+            f"{_counted(self.chains, 'chain')} × {self.steps:,} steps, "
             f"{self.losses:,} losses at each of {self.draws:,} draws: "
             f"about {_duration(self.seconds)} {where}"
         )
@@ -62,33 +62,38 @@ def nothing_to_do(sampler: Sampler) -> CostEstimate:
     return CostEstimate(0, sampler.chains, 0, sampler.draws, 0, 0.0, 1, cached=True)
 
 
-def measure_cost(
-    sampler: Sampler, settings: Sequence["Setting"], workers: int | None
+def count_cost(
+    sampler: Sampler, losses: Sequence[int], serial: float, workers: int | None
 ) -> CostEstimate:
-    """Time a few gradient steps and one evaluation of each posterior, and add up.
+    """Return the cost of posteriors that evaluate `losses` rows each, `serial` seconds in all.
 
     `workers` is the number of processes asked for, or None to choose: as many as there are
     processors and chains, if the work is worth it.
     """
-    serial = sum(_seconds(setting) for setting in settings)
-    tasks = len(settings) * sampler.chains
+    tasks = len(losses) * sampler.chains
     if workers is None:
-        workers = len(os.sched_getaffinity(0)) if serial > _WORTH_PROCESSES else 1
+        workers = _processors() if serial > _WORTH_PROCESSES else 1
     processes = max(1, min(workers, tasks))
     rounds = -(-tasks // processes) / max(tasks, 1)
-    seconds = serial if processes == 1 else serial * rounds + _START_SECONDS
     return CostEstimate(
-        posteriors=len(settings),
+        posteriors=len(losses),
         chains=sampler.chains,
         steps=sampler.burn_in + sampler.thin * sampler.draws,
         draws=sampler.draws,
-        losses=sum(setting.rows.width for setting in settings),
-        seconds=seconds,
+        losses=sum(losses),
+        seconds=serial if processes == 1 else serial * rounds + _START_SECONDS,
         processes=processes,
     )
 
 
-def _seconds(setting: "Setting") -> float:
+def _processors() -> int:
+    """Return how many processors this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+def serial_seconds(setting: "Setting") -> float:
     """Return the seconds that all chains of one posterior need in one process."""
     import torch
 
@@ -102,7 +107,7 @@ def _seconds(setting: "Setting") -> float:
     out = torch.empty_like(setting.anchor)
 
     def step() -> None:
-        network.gradient(next(supply)).item()
+        network.gradient(next(supply))
         move()
 
     a_step = _time(step)
@@ -124,6 +129,10 @@ def _time(work: Callable[[], None]) -> float:
         work()
         calls += 1
     return (perf_counter() - start) / calls
+
+
+def _counted(count: int, noun: str) -> str:
+    return f"{count} {noun}" if count == 1 else f"{count} {noun}s"
 
 
 def _duration(seconds: float) -> str:

@@ -1,11 +1,13 @@
 """Judging the chains of a posterior: figures, a verdict, and the reasons for it in words."""
 
 from collections.abc import Iterator
+from math import inf
 
 import numpy as np
 from attrs import frozen
 
-from pattern_lang.estimate.assemble import PosteriorResult, centred, jacobian_replicates
+from pattern_lang.estimate.assemble import PosteriorResult, centred, combine, jacobian_replicates
+from pattern_lang.estimate.available import round_down
 from pattern_lang.estimate.mixing import effective_draws, r_hat
 from pattern_lang.estimate.table import Array
 from pattern_lang.ir.queries import Queries
@@ -14,6 +16,7 @@ from pattern_lang.ir.susceptibility import ChainTrace, PosteriorDiagnostics
 _BAD_R_HAT = 1.1
 _FEW_DRAWS, _TOO_FEW_DRAWS = 100, 20
 _SHORT_SEGMENT = 5
+_HEAVY_TAIL, _SPIKES, _ENOUGH_FOR_TAILS = 0.5, 0.8, 400
 
 
 @frozen
@@ -34,7 +37,7 @@ def chain_traces(result: PosteriorResult) -> tuple[ChainTrace, ...]:
             chain.chain,
             chain.seed,
             chain.trace[:, 0],
-            chain.trace @ readout.spread.T + at_anchor,
+            combine(readout.spread, chain.trace.T).T + at_anchor,
         )
         for chain in result.chains
     )
@@ -48,10 +51,12 @@ def diagnose(queries: Queries, result: PosteriorResult, share: Array) -> Posteri
     excess = queries.sampler.nbeta * float(losses.mean())
     findings = [
         *_mixing("the mean loss", rhat, effective),
+        *_spikes("the mean loss", losses),
         *_observables(queries, result),
         *_drift(losses),
         *_below_anchor(losses, excess, effective),
         *_short_segments(result, tau),
+        *_large_step(queries, result.stiffness),
     ]
     sound = not any(finding.grave for finding in findings)
     verdict = "unsound" if not sound else "sound, with reservations" if findings else "sound"
@@ -81,12 +86,42 @@ def _mixing(what: str, rhat: float, effective: float) -> Iterator[Finding]:
         yield Finding(f"few effective draws of {what}: {effective:.0f}", grave=False)
 
 
+def _spikes(what: str, trace: Array) -> Iterator[Finding]:
+    """Look for a few draws that outweigh all others; ranks, and so R-hat, do not see them.
+
+    The top hundredth carries a tenth of the variance of a Gaussian trace, and two fifths of that
+    of a gamma law as skewed as one quartic direction has.
+    """
+    squares = np.sort((trace - trace.mean()).ravel() ** 2)
+    top = squares[-max(1, squares.size // 100) :].sum()
+    if squares.size >= _ENOUGH_FOR_TAILS and top > _HEAVY_TAIL * squares.sum():
+        share = top / squares.sum()
+        text = (
+            f"rare spikes: 1 % of the draws carry {share:.0%} of the variance of {what}; a smaller "
+            "`step` avoids them"
+        )
+        yield Finding(text, grave=share > _SPIKES)
+
+
+def _large_step(queries: Queries, stiffness: float) -> Iterator[Finding]:
+    if stiffness > 1:
+        wider = 1 / (1 - stiffness / 4) - 1 if stiffness < 4 else inf
+        smaller = round_down(queries.sampler.step * 0.4 / stiffness)
+        text = (
+            f"the step widens the sharpest direction's variance by {wider:.0%}; `step: "
+            f"{smaller:g}` would by 11 % at most"
+        )
+        yield Finding(text, grave=False)
+
+
 def _observables(queries: Queries, result: PosteriorResult) -> Iterator[Finding]:
     for row, observable in enumerate(queries.observables):
         weights = result.readout.spread[row]
         if weights.any() and np.flatnonzero(weights).tolist() != [0]:
             trace = result.trace @ weights
-            yield from _mixing(f"`{observable.name}`", r_hat(trace), effective_draws(trace))
+            name = f"`{observable.name}`"
+            yield from _mixing(name, r_hat(trace), effective_draws(trace))
+            yield from _spikes(name, trace)
 
 
 def _drift(losses: Array) -> Iterator[Finding]:

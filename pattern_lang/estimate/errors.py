@@ -1,12 +1,12 @@
 """Collecting independent mistakes of one run, and guessing what a name was meant to be."""
 
 from collections.abc import Callable, Iterable
-from difflib import get_close_matches
 from typing import TypeVar
 
 from attrs import define
 
 from pattern_lang.diagnostics import Diagnostic, PatternError
+from pattern_lang.diagnostics.suggest import closest
 
 T = TypeVar("T")
 
@@ -44,8 +44,5 @@ class Errors:
 def did_you_mean(name: str, options: Iterable[str], kind: str) -> str:
     """Return advice that names the nearest option, or lists what there is."""
     known = sorted(options)
-    close = get_close_matches(name, known, n=1)
-    if close:
-        return f"did you mean `{close[0]}`?"
     shown = ", ".join(f"`{item}`" for item in known[:12])
-    return f"the {kind} are {shown}" if known else f"there are no {kind}"
+    return closest(name, known, f"the {kind} are {shown}" if known else f"there are no {kind}")

@@ -33,9 +33,18 @@ def block_length(block: Mapping[str, Tensor]) -> int:
     return len(next(iter(block.values())))
 
 
+def to_tensor(values: Array) -> Tensor:
+    """Copy an array into memory of torch's own.
+
+    Products round differently with the alignment of their operands, which is always the same in
+    that memory: so results do not depend on where an array came from.
+    """
+    return torch.from_numpy(np.ascontiguousarray(values)).clone()
+
+
 def to_tensors(columns: Mapping[str, Array], dtype: torch.dtype) -> dict[str, Tensor]:
     """Turn columns into tensors, floats into the floating type of the network."""
-    tensors = {name: torch.from_numpy(np.ascontiguousarray(c)) for name, c in columns.items()}
+    tensors = {name: to_tensor(column) for name, column in columns.items()}
     return {
         name: tensor.to(dtype) if tensor.is_floating_point() else tensor
         for name, tensor in tensors.items()

@@ -4,7 +4,9 @@ import hashlib
 
 from attrs import frozen
 
+from pattern_lang.estimate.chain_store import PosteriorKey
 from pattern_lang.estimate.digests import (
+    ESTIMATOR_VERSION,
     content_digest,
     digest_of,
     document,
@@ -14,6 +16,7 @@ from pattern_lang.estimate.digests import (
 )
 from pattern_lang.estimate.inputs import Inputs
 from pattern_lang.estimate.models import LoadedModel
+from pattern_lang.estimate.tasks import Posterior
 from pattern_lang.estimate.user_code import UserCode, UserFunction
 from pattern_lang.ir.queries import Queries
 from pattern_lang.ir.sources import DataSource, ModelSource
@@ -34,6 +37,21 @@ def fingerprint(queries: Queries, inputs: Inputs, code: UserCode) -> Fingerprint
     data = {source: rows_digest(tables[source.base], rows) for source, rows in inputs.rows.items()}
     models = {source: model_digest(model, code) for source, model in inputs.models.items()}
     return Fingerprints(data, models, content_digest(queries, data, models))
+
+
+def posterior_key(queries: Queries, posterior: Posterior, digests: Fingerprints) -> PosteriorKey:
+    """Return what the chains of a posterior depend on, and which data they are followed on."""
+    reweight = queries.reweight
+    family = digest_of(
+        {
+            "estimator": ESTIMATOR_VERSION,
+            "model": digests.models[posterior.model.source],
+            "reweighted": digests.data[reweight.data],
+            "unit": [reweight.unit, reweight.group_field],
+            "sampler": document(queries.sampler),
+        }
+    )
+    return PosteriorKey(family, tuple(digests.data[data] for data in posterior.layout.data))
 
 
 def model_digest(model: LoadedModel, code: UserCode) -> str:
@@ -64,5 +82,4 @@ def tensors_digest(model: LoadedModel) -> str:
 
 
 def _sources(function: UserFunction, code: UserCode) -> list[str]:
-    files = {function.file, *code.sources(function.file.parent)}
-    return [hashlib.sha256(file.read_bytes()).hexdigest() for file in files]
+    return [hashlib.sha256(file.read_bytes()).hexdigest() for file in code.sources(function)]

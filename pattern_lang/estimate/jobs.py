@@ -26,7 +26,7 @@ from pattern_lang.estimate.tasks import Posterior, Task
 from pattern_lang.estimate.user_code import UserCode, UserFunction
 from pattern_lang.ir.queries import Sampler
 
-_MOMENTS = ("means", "units", "parts", "cross")
+_MOMENTS = ("means", "units", "rows", "cross")
 
 
 def write_job(folder: Path, posteriors: Sequence[Posterior], shares: Sequence[list[Task]]) -> None:
@@ -44,7 +44,9 @@ def read_tasks(folder: Path, worker: int) -> list[Task]:
 def read_setting(folder: Path, number: int, code: UserCode) -> Setting:
     """Build a posterior again from the files of a job."""
     described = _job(folder)["posteriors"][number]
-    tensors = load_file(folder / f"posterior-{number}.safetensors")
+    mapped = load_file(folder / f"posterior-{number}.safetensors")
+    # Aligned as in the process that wrote them, so that products round in the same way.
+    tensors = {name: tensor.clone() for name, tensor in mapped.items()}
     builder = _load(described["builder"], code)
     loss = _load(described["loss"], code) if described["loss"] else None
     name, arguments = described["name"], _tuple(described["arguments"])
@@ -64,11 +66,12 @@ def read_setting(folder: Path, number: int, code: UserCode) -> Setting:
     return setting_of(network, rows, averager, tensors["anchor"], Sampler(**described["sampler"]))
 
 
-def where_of(folder: Path, number: int) -> tuple[str, Path, Path]:
-    """Return (model name, file, root) of the code whose loss a posterior runs."""
+def where_of(folder: Path, number: int) -> tuple[str, Path, Path, tuple[Path, Path]]:
+    """Return the model's name, file and root of the code of its loss, and the folders it needs."""
     described = _job(folder)["posteriors"][number]
-    source = described["loss"] or described["builder"]
-    return described["name"], Path(source["file"]), Path(source["root"])
+    builder, source = described["builder"], described["loss"] or described["builder"]
+    file, root = Path(source["file"]), Path(source["root"])
+    return described["name"], file, root, (Path(builder["file"]).parent, file.parent)
 
 
 def write_result(folder: Path, task: Task, result: ChainResult) -> None:

@@ -53,12 +53,13 @@ def effective_draws(trace: Array) -> float:
     """Return the effective number of independent draws, for the mean of the trace.
 
     Geyer's initial monotone sequence over all (split) chains; at most `N log10 N`, as antithetic
-    chains would otherwise claim more than can be checked.
+    chains would otherwise claim more than can be checked. Of fewer than 4 draws a chain nothing
+    can be said, and each counts.
     """
     halves = split(trace)
     chains, draws = halves.shape
     total = chains * draws
-    if np.ptp(halves) == 0:
+    if np.ptp(halves) == 0 or draws < 2:
         return float(total)
     within = halves.var(axis=1, ddof=1).mean()
     pooled = (draws - 1) / draws * within + halves.mean(axis=1).var(ddof=1)

@@ -28,6 +28,16 @@ class LoadedModel:
     builder: UserFunction
     loss: UserFunction | None
 
+    @property
+    def code(self) -> UserFunction:
+        """Return the function whose file holds the loss per row."""
+        return self.loss or self.builder
+
+    @property
+    def folders(self) -> tuple[Path, Path]:
+        """Return the folders that modules of the network's code come from."""
+        return self.builder.file.parent, self.code.file.parent
+
 
 def load_model(source: ModelSource, code: UserCode) -> LoadedModel:
     """Build a network and load its weights.

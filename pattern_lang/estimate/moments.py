@@ -28,6 +28,11 @@ class Averager:
         """Return the data sets' mean losses, (B, q), of a block (B, R)."""
         return block @ self.averages.T
 
+    def part_losses(self, rows: Array) -> Array:
+        """Return the unit losses (P, n) of the rows of each part alone, from row losses (N,)."""
+        losses = torch.from_numpy(rows)
+        return self.unit_losses(self.parts.to(losses.dtype) * losses).numpy()
+
     def unit_losses(self, losses: Tensor) -> Tensor:
         """Return unit losses (B, n) of row losses (B, N): for groups, (n/N) Σ over their rows."""
         if self.unit_of_row is None:
@@ -79,13 +84,12 @@ class SegmentSums:
         self.rows.add_(losses.mean(0) - self.rows, alpha=share)
         self.count = total
 
-    def finish(self, averager: Averager) -> "SegmentMoments":
+    def finish(self) -> "SegmentMoments":
         """Return the segment's moments as arrays."""
-        parts = averager.unit_losses(averager.parts.to(self.rows.dtype) * self.rows)
         return SegmentMoments(
             self.means.numpy(),
             self.units.numpy(),
-            parts.numpy(),
+            self.rows.numpy(),
             (self.cross / self.count).numpy(),
         )
 
@@ -94,13 +98,13 @@ class SegmentSums:
 class SegmentMoments:
     """Moments over one segment, of losses relative to θ*.
 
-    means: (q,) mean losses of the data sets. units: (n,) mean unit losses. parts: (P, n) the
-    same, of the rows of each part alone. cross: (q, n) covariances within the segment.
+    means: (q,) mean losses of the data sets. units: (n,) mean unit losses. rows: (N,) mean losses
+    of the re-weighted rows. cross: (q, n) covariances within the segment.
     """
 
     means: Array
     units: Array
-    parts: Array
+    rows: Array
     cross: Array
 
 

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping
 
 import torch
-from attrs import define
+from attrs import define, field
 from torch import Tensor, nn
 
 Batch = Mapping[str, Tensor]
@@ -23,6 +23,7 @@ class Network:
     theta: Tensor
     grad: Tensor
     anchor: Tensor
+    _even: Tensor = field(factory=lambda: torch.empty(0), init=False, repr=False)
 
     @property
     def dtype(self) -> torch.dtype:
@@ -30,11 +31,16 @@ class Network:
         return self.theta.dtype
 
     def gradient(self, batch: Batch) -> Tensor:
-        """Set `grad` to the gradient of the batch's mean loss and return that mean, a scalar."""
+        """Set `grad` to the gradient of the batch's mean loss; return the losses, (rows,).
+
+        The mean is taken by the weights that backward starts from, which spares two operations.
+        """
         self.grad.zero_()
-        loss = self.unit_loss(batch).mean()
-        loss.backward()  # type: ignore[no-untyped-call]
-        return loss.detach()
+        losses = self.unit_loss(batch)
+        if len(self._even) != len(losses):
+            self._even = torch.full_like(losses, 1 / len(losses), requires_grad=False)
+        losses.backward(self._even)  # type: ignore[no-untyped-call]
+        return losses.detach()
 
     def reset(self) -> None:
         """Go back to the checkpoint."""

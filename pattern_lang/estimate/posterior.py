@@ -8,7 +8,7 @@ from torch import Tensor
 from pattern_lang.diagnostics import PatternError
 from pattern_lang.diagnostics.catalogue.estimates import NonFiniteLoss, WrongUnitLoss
 from pattern_lang.estimate.chain import Setting
-from pattern_lang.estimate.evaluate import Rows, chunk_rows, slices, to_tensors
+from pattern_lang.estimate.evaluate import Rows, chunk_rows, slices, to_tensor, to_tensors
 from pattern_lang.estimate.layout import Layout
 from pattern_lang.estimate.models import LoadedModel
 from pattern_lang.estimate.moments import Averager
@@ -23,9 +23,9 @@ def prepare(model: LoadedModel, layout: Layout, sampler: Sampler, code: UserCode
 
     Raises UserCodeFailed when its loss raises, WrongUnitLoss, and NonFiniteLoss.
     """
-    where = model.loss or model.builder
-    action = f"the loss of model `{model.source.name}`"
-    with code.guarded(action, where.file, where.root, model.source.origin):
+    where, action = model.code, f"the loss of model `{model.source.name}`"
+    guard = code.guarded(action, where.file, where.root, model.source.origin)
+    with code.scope(*model.folders), guard:
         blocks = tuple(to_tensors(block, model.network.dtype) for block in layout.blocks)
         _check_shape(model, {name: tensor[:4] for name, tensor in blocks[0].items()})
         chunks = tuple(chunk_rows(model.network, block) for block in blocks)
@@ -49,16 +49,16 @@ def averager_of(layout: Layout) -> Averager:
     """Return the layout's averages as tensors."""
     units = layout.unit_of_row
     return Averager(
-        torch.from_numpy(layout.averages),
-        torch.from_numpy(layout.parts),
-        None if units is None else torch.from_numpy(units),
+        to_tensor(layout.averages),
+        to_tensor(layout.parts),
+        None if units is None else to_tensor(units),
         layout.units,
     )
 
 
-def chain_seed(digest: str, posterior: int, chain: int) -> int:
+def chain_seed(digest: str, chain: int) -> int:
     """Return the seed of a chain, which depends on what is sampled and on nothing else."""
-    text = f"{digest}/{posterior}/{chain}".encode()
+    text = f"{digest}/{chain}".encode()
     return int.from_bytes(hashlib.sha256(text).digest()[:8], "big") >> 1
 
 

@@ -27,6 +27,7 @@ _POLL_SECONDS = 0.05
 _THREADS = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
 
 Process = subprocess.Popen[bytes]
+States = list[int | None]
 
 
 def run_processes(
@@ -50,17 +51,17 @@ def run_processes(
         try:
             for worker in range(workers):
                 processes.append(_start(folder, worker))
-            _wait(folder, processes, advance)
+            states = _wait(folder, processes, advance)
         finally:
             _stop(processes)
-        _raise_errors(folder, processes, shares, posteriors)
+        _raise_errors(folder, states, shares, posteriors)
         return {task: read_result(folder, task) for task in tasks}
 
 
 def _start(folder: Path, worker: int) -> Process:
     package = Path(__file__).resolve().parents[2]
     # The child finds what this process can import, even after changes of sys.path.
-    path = os.pathsep.join([str(package), *(entry for entry in sys.path if entry)])
+    path = os.pathsep.join([str(package), *(entry or str(Path.cwd()) for entry in sys.path)])
     environment = {**os.environ, **dict.fromkeys(_THREADS, "1"), "PYTHONPATH": path}
     command = [sys.executable, "-P", "-m", "pattern_lang.estimate.worker", str(folder), str(worker)]
     with (folder / f"stderr-{worker}").open("wb") as stderr:
@@ -69,8 +70,11 @@ def _start(folder: Path, worker: int) -> Process:
         )
 
 
-def _wait(folder: Path, processes: Sequence[Process], advance: Callable[[int], None]) -> None:
-    """Wait until all processes ended well, or one of them badly; show progress meanwhile."""
+def _wait(folder: Path, processes: Sequence[Process], advance: Callable[[int], None]) -> States:
+    """Wait until all processes ended well, or one badly; return their exit statuses by then.
+
+    Progress is shown meanwhile. A process that still runs has the status None.
+    """
     progress = np.memmap(folder / "progress", dtype=np.int64, mode="r")
     told = 0
     while True:
@@ -79,7 +83,7 @@ def _wait(folder: Path, processes: Sequence[Process], advance: Callable[[int], N
         advance(done - told)
         told = done
         if any(state for state in states) or all(state == 0 for state in states):
-            return
+            return states
         time.sleep(_POLL_SECONDS)
 
 
@@ -97,7 +101,7 @@ def _stop(processes: Sequence[Process]) -> None:
 
 def _raise_errors(
     folder: Path,
-    processes: Sequence[Process],
+    states: States,
     shares: Sequence[list[Task]],
     posteriors: Sequence[Posterior],
 ) -> None:
@@ -109,10 +113,10 @@ def _raise_errors(
     failed: list[dict[str, Any]] = [error["failed"] for error in found if "failed" in error]
     if failed:
         raise PatternError([UserCodeFailed(span=span, **failed[0])])
-    for worker, process in enumerate(processes):
-        if process.returncode:
+    for worker, status in enumerate(states):
+        if status:
             chains = ", ".join(str(task.chain) for task in shares[worker])
-            reason = _reason(process.returncode, folder / f"stderr-{worker}")
+            reason = _reason(status, folder / f"stderr-{worker}")
             raise PatternError([ChainProcessFailed(span=span, chains=chains, reason=reason)])
 
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from pattern_lang.diagnostics import PatternError
 from pattern_lang.estimate.available import check_queries
 from pattern_lang.estimate.cache import Cache
-from pattern_lang.estimate.cost import CostEstimate, measure_cost, nothing_to_do
+from pattern_lang.estimate.cost import CostEstimate, nothing_to_do
 from pattern_lang.estimate.journal import Journal
 from pattern_lang.estimate.reporter import Reporter, SilentReporter
 from pattern_lang.estimate.user_code import UserCode
@@ -61,13 +61,13 @@ def plan_cost(
     cache = Cache(folder, reporter or SilentReporter()) if folder else None
     if cache is not None and cache.find_request(queries) is not None:
         return nothing_to_do(queries.sampler)
+    from pattern_lang.estimate.sampling import posteriors_cost
     from pattern_lang.estimate.tasks import one_thread
 
+    code = UserCode(Journal())
     with one_thread():
-        _, posteriors = _load(queries, UserCode(Journal()))
-        return measure_cost(
-            queries.sampler, [posterior.setting for posterior in posteriors], workers
-        )
+        _, posteriors = _load(queries, code)
+        return posteriors_cost(queries, posteriors, code, workers)
 
 
 def _check(queries: Queries) -> None:
@@ -79,6 +79,7 @@ def _check(queries: Queries) -> None:
 def _estimate(
     queries: Queries, cache: Cache, reporter: Reporter, fresh: bool, workers: int | None
 ) -> Estimate:
+    from pattern_lang.estimate.chain_store import ChainStore
     from pattern_lang.estimate.fingerprints import fingerprint
     from pattern_lang.estimate.sampling import sample
     from pattern_lang.estimate.tasks import one_thread
@@ -90,7 +91,8 @@ def _estimate(
         files = code.journal.stamps()
         result = None if fresh else cache.find(digests.content, queries)
         if result is None:
-            result = sample(queries, inputs, posteriors, digests, code, reporter, workers)
+            store = ChainStore(cache.folder, reporter, fresh)
+            result = sample(queries, inputs, posteriors, digests, store, code, reporter, workers)
             cache.keep(result)
         cache.keep_request(queries, files, code.journal.absent, digests.content)
     return result

@@ -21,6 +21,16 @@ class Posterior:
     layout: Layout
     setting: Setting
 
+    @contextmanager
+    def running(self, code: UserCode) -> Iterator[None]:
+        """Run the network's code; its exceptions become UserCodeFailed."""
+        source, where = self.model.source, self.model.code
+        guard = code.running(
+            f"sampling model `{source.name}`", where.file, where.root, source.origin
+        )
+        with code.scope(*self.model.folders), guard:
+            yield
+
 
 @frozen
 class Task:
@@ -51,10 +61,9 @@ def run_here(
     """Run chains one after the other; raises ChainDivergedError, and UserCodeFailed."""
     results = {}
     for task in tasks:
-        model = posteriors[task.posterior].model
-        where = model.loss or model.builder
-        action = f"sampling model `{model.source.name}`"
-        with code.running(action, where.file, where.root, model.source.origin):
-            setting = posteriors[task.posterior].setting
-            results[task] = run_chain(setting, task.chain, task.seed, advance, task.posterior)
+        posterior = posteriors[task.posterior]
+        with posterior.running(code):
+            results[task] = run_chain(
+                posterior.setting, task.chain, task.seed, advance, task.posterior
+            )
     return results

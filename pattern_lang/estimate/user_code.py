@@ -7,18 +7,22 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from importlib.util import module_from_spec, spec_from_loader
 from pathlib import Path
-from types import ModuleType, TracebackType
+from types import ModuleType
 from typing import Any
 
 from attrs import field, frozen
 
 from pattern_lang.diagnostics import PatternError, Span
 from pattern_lang.diagnostics.catalogue.estimates import MissingFunction, UserCodeFailed
+from pattern_lang.estimate.dependencies import sources_of
 from pattern_lang.estimate.errors import ChainDivergedError, did_you_mean
 from pattern_lang.estimate.files import locate_code
 from pattern_lang.estimate.journal import Journal
 from pattern_lang.estimate.scope import FreshLoader, Scope
 from pattern_lang.ir.sources import FunctionRef
+
+_PACKAGE = Path(__file__).parents[1]
+_OF_BUGS = (AssertionError, LookupError, AttributeError, NameError)
 
 
 @frozen
@@ -100,6 +104,8 @@ class UserCode:
         except (PatternError, ChainDivergedError):
             raise
         except (Exception, SystemExit) as error:
+            if is_bug(error, root):
+                raise
             raise PatternError([failure(error, action, file, root, span)]) from error
 
     def _note_modules(self, before: set[str], folder: Path) -> None:
@@ -109,7 +115,7 @@ class UserCode:
             path = getattr(module, "__file__", None)
             if isinstance(path, str) and path.endswith(".py"):
                 self.journal.read(path)
-        for source in self.sources(folder):
+        for source in self._loaded(folder).values():
             self.journal.read(source)
 
     @contextmanager
@@ -121,11 +127,19 @@ class UserCode:
                 stack.enter_context(scope.opened())
             yield
 
-    def sources(self, folder: Path) -> list[Path]:
-        """Return the files of the modules that were loaded from a folder, in order of path."""
+    def sources(self, function: UserFunction) -> list[Path]:
+        """Return the files that a function's module consists of, in order of path."""
+        return sources_of(function.file, self._modules, self._loaded(function.file.parent))
+
+    def _loaded(self, folder: Path) -> dict[str, Path]:
         scope = self._scopes.get(folder)
-        modules = scope.modules.values() if scope else ()
-        return sorted({Path(m.__file__) for m in modules if m.__file__})
+        modules = scope.modules if scope else {}
+        return {name: Path(m.__file__) for name, m in modules.items() if m.__file__}
+
+
+def is_bug(error: BaseException, root: Path) -> bool:
+    """Tell whether an exception is a mistake of ours: of that kind, and no user code in sight."""
+    return isinstance(error, _OF_BUGS) and not _own_frames(error, root)
 
 
 def failure(
@@ -144,13 +158,19 @@ def failure(
 def _place(error: BaseException, file: Path, root: Path) -> str:
     if isinstance(error, SyntaxError) and error.filename:
         return f"{_short(Path(error.filename), root)}:{error.lineno}"
-    own = [f for f in _frames(error.__traceback__) if Path(f.filename).is_relative_to(root)]
+    own = _own_frames(error, root)
     return f"{_short(Path(own[-1].filename), root)}:{own[-1].lineno}" if own else _short(file, root)
 
 
-def _frames(trace: TracebackType | None) -> list[traceback.FrameSummary]:
-    outside = ("site-packages", "dist-packages", f"pattern_lang{'/'}estimate")
-    return [f for f in traceback.extract_tb(trace) if not any(o in f.filename for o in outside)]
+def _own_frames(error: BaseException, root: Path) -> list[traceback.FrameSummary]:
+    """Return the frames of the user's own files, the innermost last."""
+    return [
+        frame
+        for frame in traceback.extract_tb(error.__traceback__)
+        if (path := Path(frame.filename)).is_relative_to(root)
+        and not path.is_relative_to(_PACKAGE)
+        and not {"site-packages", "dist-packages"} & set(path.parts)
+    ]
 
 
 def _short(path: Path, root: Path) -> str:

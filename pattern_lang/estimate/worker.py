@@ -12,6 +12,8 @@ from pathlib import Path
 
 import attrs
 
+FAILURE = ("action", "place", "error", "file")
+
 
 def main(folder: Path, worker: int) -> int:
     """Run the tasks of one process and return its exit status."""
@@ -23,15 +25,15 @@ def main(folder: Path, worker: int) -> int:
     from pattern_lang.estimate.jobs import read_setting, read_tasks, where_of, write_result
     from pattern_lang.estimate.journal import Journal
     from pattern_lang.estimate.store import write_json
-    from pattern_lang.estimate.user_code import UserCode, failure
+    from pattern_lang.estimate.user_code import UserCode, failure, is_bug
 
     torch.set_num_threads(1)
     code, settings = UserCode(Journal()), {}
     advance = _counter(folder, worker)
     for task in read_tasks(folder, worker):
-        name, file, root = where_of(folder, task.posterior)
+        name, file, root, folders = where_of(folder, task.posterior)
         try:
-            with code.scope(file.parent):
+            with code.scope(*folders):
                 if task.posterior not in settings:
                     settings[task.posterior] = read_setting(folder, task.posterior, code)
                 setting = settings[task.posterior]
@@ -41,8 +43,10 @@ def main(folder: Path, worker: int) -> int:
             write_json(folder / f"error-{worker}.json", {"diverged": attrs.asdict(error)})
             return 1
         except Exception as error:
+            if is_bug(error, root):
+                raise
             problem = failure(error, f"sampling model `{name}`", file, root, None)
-            failed = attrs.asdict(problem, filter=lambda field, _: field.name != "span")
+            failed = {name: getattr(problem, name) for name in FAILURE}
             write_json(folder / f"error-{worker}.json", {"failed": failed})
             return 1
     return 0

@@ -1,6 +1,7 @@
 """Arithmetic on numbers, observables, row values and expressions in w."""
 
 from fractions import Fraction
+from math import isfinite
 from typing import TypeVar, cast
 
 from attrs import evolve
@@ -8,7 +9,7 @@ from attrs import evolve
 from pattern_lang.diagnostics import Span
 from pattern_lang.diagnostics.catalogue.types import DivisionByZero, ValueOutOfRange
 from pattern_lang.ir import program as ir
-from pattern_lang.ir.observables import Observable
+from pattern_lang.ir.observables import Observable, Primitive
 from pattern_lang.ir.sources import (
     RowArithmetic,
     RowExpression,
@@ -18,12 +19,74 @@ from pattern_lang.ir.sources import (
 from pattern_lang.lowering.values import LoweringError, Num, Value, Weighted
 
 _LARGEST_POWER = 64
+_LARGEST, _SMALLEST = Fraction(10) ** 300, Fraction(1, 10**300)
 
 T = TypeVar("T")
 
 
 def binary(operator: str, left: Value, right: Value, span: Span) -> Value:
-    """Return `left operator right` for operands whose types have been checked."""
+    """Return `left operator right` for operands whose types have been checked.
+
+    Raises LoweringError for a number out of range.
+    """
+    result = _binary(operator, left, right, span)
+    if isinstance(result, Num):
+        in_range(result, span)
+    return result
+
+
+def chain(operators: list[str], values: list[Value], spans: list[Span]) -> Value:
+    """Return `a + b - c …` or `a * b / c …`; `spans` are the places of the later operands."""
+    if len(values) > 2 and all(isinstance(value, (Observable, Num)) for value in values):
+        found = _observable_sum(operators, values)
+        if found is not None:
+            return found
+    result = values[0]
+    for operator, value, span in zip(operators, values[1:], spans, strict=True):
+        result = binary(operator, result, value, span)
+    return result
+
+
+def _observable_sum(operators: list[str], values: list[Value]) -> Value | None:
+    """Add observables and numbers in one pass, however many there are."""
+    observables = [value for value in values if isinstance(value, Observable)]
+    if not observables or not all(operator in "+-" for operator in operators):
+        return None
+    signs = [1.0, *(1.0 if operator == "+" else -1.0 for operator in operators)]
+    total: dict[Primitive, float] = {}
+    constant = 0.0
+    for sign, value in zip(signs, values, strict=True):
+        if isinstance(value, Observable):
+            constant += sign * value.constant
+            for coefficient, primitive in value.terms:
+                total[primitive] = total.get(primitive, 0.0) + sign * coefficient
+        elif isinstance(value, Num):
+            constant += sign * value.real
+    terms = tuple(
+        (coefficient, primitive) for primitive, coefficient in total.items() if coefficient
+    )
+    return evolve(observables[0], terms=terms, constant=constant)
+
+
+def in_range(number: Num, span: Span) -> None:
+    """Raise LoweringError for a number that double precision cannot hold."""
+    value = number.value
+    if isinstance(value, Fraction) or isfinite(value):
+        size = abs(Fraction(value))
+        if not size or _SMALLEST <= size <= _LARGEST:
+            return
+    raise LoweringError(
+        ValueOutOfRange(
+            span=span,
+            name="this number",
+            condition="between about 1e-300 and 1e300 in size, as double precision is",
+            value="out of range",
+            advice="change the numbers that lead here",
+        )
+    )
+
+
+def _binary(operator: str, left: Value, right: Value, span: Span) -> Value:
     if _is_row(left) or _is_row(right):
         return RowArithmetic(operator, row_value(left), row_value(right))
     match operator, left, right:
@@ -48,23 +111,29 @@ def power(base: Value, exponent: Value, span: Span) -> Value:
     if not isinstance(base, Num) or not isinstance(exponent, Num):
         return RowArithmetic("^", row_value(base), row_value(exponent))
     try:
-        whole = Fraction(exponent.value).denominator == 1
-        if whole and abs(exponent.real) <= _LARGEST_POWER:
-            return Num(Fraction(base.value) ** int(exponent.value), base.unit)
-        result = base.real**exponent.real
-        if isinstance(result, float):
-            return Num(result, base.unit)
+        result = _power(base, exponent)
     except (OverflowError, ZeroDivisionError):
-        pass
-    raise LoweringError(
-        ValueOutOfRange(
-            span=span,
-            name=span.text,
-            condition="a finite real number",
-            value="not one",
-            advice="change the base or the exponent",
+        result = None
+    if result is None:
+        raise LoweringError(
+            ValueOutOfRange(
+                span=span,
+                name=f"`{span.text}`",
+                condition="a finite real number",
+                value="is none",
+                advice="change the base or the exponent",
+            )
         )
-    )
+    in_range(result, span)
+    return result
+
+
+def _power(base: Num, exponent: Num) -> Num | None:
+    whole = Fraction(exponent.value).denominator == 1
+    if whole and abs(exponent.real) <= _LARGEST_POWER:
+        return Num(Fraction(base.value) ** int(exponent.value), base.unit)
+    result = base.real**exponent.real
+    return Num(result, base.unit) if isinstance(result, float) else None
 
 
 def scale(value: Value, factor: Num) -> Value:

@@ -10,8 +10,9 @@ from pattern_lang.diagnostics import Span
 from pattern_lang.diagnostics.catalogue.goals import AtomArgument
 from pattern_lang.ir import program as ir
 from pattern_lang.ir.observables import Observable
-from pattern_lang.ir.sources import Predicate, RowField
+from pattern_lang.ir.sources import RowField
 from pattern_lang.lowering.naming import named_as_written
+from pattern_lang.lowering.predicates import predicate
 from pattern_lang.lowering.values import LoweringError, Value, Weighted
 from pattern_lang.semantics.units import Unit
 from pattern_lang.syntax import ast
@@ -39,17 +40,27 @@ def vector(value: Value) -> tuple[float, float] | None:
 def _affine(name: str, values: Values, written: Written) -> tuple[float, float]:
     found = vector(values["of"])
     if found is None:
-        span = written["of"].span
         raise LoweringError(
-            AtomArgument(span=span, function=name, wanted="w times a number plus a number")
+            AtomArgument(
+                span=written["of"].span,
+                fact=f"`{name}` takes the weights times a number plus a number",
+                short="more than that",
+                advice=f"write `{name}(w)`, or such as `{name}(2 * w - 1)`",
+            )
         )
     return found
 
 
 def _only_weights(name: str, values: Values, written: Written) -> None:
     if vector(values["weights"]) != (1.0, 0.0):
-        span = written["weights"].span
-        raise LoweringError(AtomArgument(span=span, function=name, wanted="the weights themselves"))
+        raise LoweringError(
+            AtomArgument(
+                span=written["weights"].span,
+                fact=f"`{name}` takes the weights as they are",
+                short="not the weights themselves",
+                advice=f"write `{name}(w)`",
+            )
+        )
 
 
 def _one(atom: ir.Atom, unit: Unit = Unit.ONE) -> Weighted:
@@ -95,17 +106,18 @@ def _mass(values: Values, written: Written, span: Span) -> Weighted:
     _only_weights("mass", values, written)
     across, of = values.get("across"), values.get("of")
     if (across is None) == (of is None):
+        both = across is not None
         raise LoweringError(
-            AtomArgument(span=span, function="mass", wanted="either `across:` or `of:`")
+            AtomArgument(
+                span=span,
+                fact="`mass` takes either `across:`, for each group, or `of:`, for some rows",
+                short="has both" if both else "has neither",
+                advice="write `mass(w, across: row.FIELD)` or `mass(w, of: row.FIELD == VALUE)`",
+            )
         )
     if of is not None:
-        assert isinstance(of, Predicate)
-        return _one(ir.ShareMass(of))
-    if not isinstance(across, RowField):
-        where = written["across"].span
-        raise LoweringError(
-            AtomArgument(span=where, function="mass", wanted="a row field such as `row.domain`")
-        )
+        return _one(ir.ShareMass(predicate(of)))
+    assert isinstance(across, RowField)
     return _one(ir.GroupMass(across.name))
 
 

@@ -6,6 +6,8 @@ from typing import Protocol
 from attrs import evolve, frozen
 
 from pattern_lang.diagnostics import Span
+from pattern_lang.diagnostics.catalogue.types import ValueOutOfRange
+from pattern_lang.diagnostics.suggest import closest
 from pattern_lang.ir import observables as ob
 from pattern_lang.ir.sources import (
     Argument,
@@ -18,7 +20,14 @@ from pattern_lang.ir.sources import (
 )
 from pattern_lang.lowering import settings
 from pattern_lang.lowering.atoms import WEIGHT_ATOMS
-from pattern_lang.lowering.values import Environment, Family, Num, Unlowered, Value
+from pattern_lang.lowering.values import (
+    Environment,
+    Family,
+    LoweringError,
+    Num,
+    Unlowered,
+    Value,
+)
 from pattern_lang.semantics.calls import Callee, unit_argument
 from pattern_lang.semantics.core import ARMS, OPTIMIZERS, SETTINGS
 from pattern_lang.semantics.signatures import Bound
@@ -26,6 +35,8 @@ from pattern_lang.semantics.types import DATA, SAMPLER, TARGET, UNIT, Type
 from pattern_lang.semantics.units import UNIT_NAMES, Unit
 from pattern_lang.syntax import ast
 from pattern_lang.syntax.bundle import Bundle, places
+
+_POSTERIORS = ("two-chain", "component")
 
 
 class Evaluate(Protocol):
@@ -79,7 +90,7 @@ class Invocation:
         merged = known | self.extra
         return tuple((name, settings.argument(value)) for name, value in sorted(merged.items()))
 
-    def model(self, name: str = "model") -> ModelSource:
+    def model(self, name: str = "m") -> ModelSource:
         """Return an argument as a model."""
         value = self.values[name]
         assert isinstance(value, ModelSource)
@@ -117,7 +128,7 @@ def call_builtin(
             values[name] = evaluate(expression, env, kinds[name][0])
     extra = {name: evaluate(expression, env) for name, expression in bound.extra.items()}
     if callee.base is not None:
-        values["model"] = evaluate(callee.base, env)
+        values["m"] = evaluate(callee.base, env)
     folder = env.scope.module.folder
     invocation = Invocation(
         signature.name, values, extra, bound.arguments, node.span, folder, evaluate
@@ -170,9 +181,12 @@ def _python(call: Invocation, is_data: bool) -> Value:
             origin=call.span,
         )
     unit = UNIT_NAMES.get(str(call.values.get("unit", "1")), Unit.ONE)
-    model = call.model() if "model" in call.values else None
+    model = call.model() if "m" in call.values else None
     data = call.data() if "on" in call.values else None
-    return call.observable(unit, ob.UserObservable(function, model, data, call.arguments()))
+    user = ob.UserObservable(function, model, data, call.arguments())
+    made = call.observable(unit.canonical, user)
+    # What a function returns in bits is in nats from here on.
+    return evolve(made, terms=((unit.factor, user),))
 
 
 def _loss(call: Invocation) -> Value:
@@ -192,7 +206,17 @@ def _restrict(call: Invocation) -> Value:
     observable, component = call.values["observable"], call.values["to"]
     assert isinstance(observable, ob.Observable)
     assert isinstance(component, Component)
-    posterior = str(call.values.get("posterior", "two-chain"))
+    posterior = str(call.values.get("posterior", _POSTERIORS[0]))
+    if posterior not in _POSTERIORS:
+        raise LoweringError(
+            ValueOutOfRange(
+                span=call.written["posterior"].span,
+                name="`posterior`",
+                condition=" or ".join(f'"{name}"' for name in _POSTERIORS),
+                value="neither of the two",
+                advice=closest(posterior, _POSTERIORS, "leave it out for the published one"),
+            )
+        )
     terms = tuple((c, ob.Restricted(p, component, posterior)) for c, p in observable.terms)
     name = " ".join(call.span.text.split())
     return evolve(observable, name=name, terms=terms, origin=call.span)
@@ -204,11 +228,21 @@ def _pc(call: Invocation) -> Value:
     assert isinstance(k, Num)
     toward = call.data("toward") if "toward" in call.values else None
     members = call.evaluate.members(family)
+    if not 1 <= k.value <= len(members):
+        raise LoweringError(
+            ValueOutOfRange(
+                span=call.written["k"].span,
+                name="`k`",
+                condition=f"between 1 and {len(members)}, the number of members of `{family.name}`",
+                value=f"this is {k.real:g}",
+                advice="the first principal direction is `pc(FAMILY, 1)`",
+            )
+        )
     return call.observable(Unit.SD, ob.PrincipalDirection(members, int(k.value), toward))
 
 
 def _component(call: Invocation) -> Value:
-    return ParameterGlob(call.model(), str(call.values["pattern"]))
+    return ParameterGlob(call.model(), str(call.values["glob"]))
 
 
 def _sampler(call: Invocation) -> Value:
@@ -216,7 +250,7 @@ def _sampler(call: Invocation) -> Value:
 
 
 def _schedule(call: Invocation) -> Value:
-    return settings.schedule(call.name, call.values)
+    return settings.schedule(call.name, call.values, call.written)
 
 
 def _target(call: Invocation) -> Value:

@@ -44,6 +44,8 @@ def constraints(
         if isinstance(small, (Weighted, Num)) and isinstance(large, (Weighted, Num)):
             a, b = _same_unit(small, large)
             difference = arithmetic.binary("-", a, b, right_node.span)
+            if isinstance(difference, Num):
+                _refuse_false(operator, difference, left_node.span.to(right_node.span))
             if isinstance(difference, Weighted):
                 about.extend(difference.about)
                 relation = "==" if operator == "==" else "<="
@@ -80,12 +82,11 @@ def objective(
     source = statement_text(node.span)
     if not isinstance(value, Weighted):
         return evolve(DEFAULT_OBJECTIVE, source=source, origin=node.span), ()
+    sign = 1.0 if node.keyword == "minimize" else -1.0
+    _require_convex(value.expression, sign, node.expression.span)
     if any(isinstance(atom, ir.EffectiveSampleSize) for _, atom in value.expression.terms):
         return evolve(DEFAULT_OBJECTIVE, source=source, origin=node.span), ()
-    made = ir.Objective(node.keyword, value.expression, source, node.span)
-    sign = 1.0 if node.keyword == "minimize" else -1.0
-    _require_convex(value.expression, sign, node.expression.span, f"what `{node.keyword}` takes")
-    return made, value.about
+    return ir.Objective(node.keyword, value.expression, source, node.span), value.about
 
 
 def _same_unit(
@@ -112,11 +113,19 @@ def _in_sd(value: Weighted | Num) -> Weighted | Num:
 def _verify(constraint: ir.Constraint, span: Span) -> None:
     """Check curvature with the values known, and refuse what can never hold."""
     if constraint.relation == "<=":
-        _require_convex(constraint.expression, 1.0, span, "the difference of the two sides")
+        _require_convex(constraint.expression, 1.0, span)
     _refuse_impossible(constraint, span)
 
 
-def _require_convex(expression: ir.Expression, sign: float, span: Span, place: str) -> None:
+def _refuse_false(operator: str, difference: Num, span: Span) -> None:
+    """Raise for a comparison of two numbers, in a chain with weights, that is false."""
+    value = difference.value
+    if (operator == "==" and value) or (operator != "==" and value > 0):
+        advice = "check the order of the bounds"
+        raise LoweringError(NeverHolds(span=span, fact=f"`{span.text}` is false", advice=advice))
+
+
+def _require_convex(expression: ir.Expression, sign: float, span: Span) -> None:
     """Raise when a coefficient whose sign only its value shows bends the wrong way."""
     for coefficient, atom in expression.terms:
         bent = isinstance(atom, _CONVEX) and sign * coefficient < 0
@@ -124,10 +133,9 @@ def _require_convex(expression: ir.Expression, sign: float, span: Span, place: s
             raise LoweringError(
                 WrongCurvature(
                     span=span,
-                    place=place,
-                    needed="convex",
-                    curvature="concave",
-                    advice="the sign of a factor turns the constraint round; check its value",
+                    fact="with the values of its factors, this describes no convex program",
+                    curvature="a negative factor turns this round",
+                    advice="check the signs of the factors, or the direction of the comparison",
                 )
             )
 
@@ -135,15 +143,15 @@ def _require_convex(expression: ir.Expression, sign: float, span: Span, place: s
 def _refuse_impossible(constraint: ir.Constraint, span: Span) -> None:
     """Raise for a single atom against a number that it can never meet."""
     terms, constant = constraint.expression.terms, constraint.expression.constant
-    if not terms and constant > 0:
+    equality = constraint.relation == "=="
+    if not terms and (constant > 0 or (equality and constant)):
         fact = "the weights cancel out of this, and what is left is false"
         raise LoweringError(NeverHolds(span=span, fact=fact, advice="check the expression"))
     if len(terms) != 1:
         return
     ((coefficient, atom),) = terms
     limit = -constant / coefficient
-    upper = coefficient > 0 or constraint.relation == "=="
-    lower = coefficient < 0 or constraint.relation == "=="
+    upper, lower = coefficient > 0 or equality, coefficient < 0 or equality
     reason = _impossible(atom, limit, upper=upper, lower=lower)
     if reason is not None:
         raise LoweringError(NeverHolds(span=span, fact=reason[0], advice=reason[1]))
@@ -156,6 +164,11 @@ def _impossible(atom: ir.Atom, limit: float, *, upper: bool, lower: bool) -> tup
             return (
                 "weights have mean 1 in every pattern: training divides by their total",
                 "write `mean(w) == 1`, or leave it out",
+            )
+        case ir.Total() if upper and limit <= 0:
+            return (
+                "weights have mean 1 in every pattern, so their sum is the number of units",
+                "ask for a positive sum, or leave it out",
             )
         case ir.Entries() if (upper and limit < 1) or (lower and limit > 1):
             side = "at most" if upper and limit < 1 else "at least"
@@ -175,7 +188,7 @@ def _impossible(atom: ir.Atom, limit: float, *, upper: bool, lower: bool) -> tup
         case ir.SumSquares() | ir.Norm() | ir.L1() | ir.KL() | ir.Chi2() | ir.Risk() if (
             upper and limit < 0
         ):
-            return f"this is never below zero, so not {shown}", "ask for a limit above zero"
+            return f"{_NAMES[type(atom)]} is never below zero, so not {shown}", _ABOVE_ZERO
         case ir.GroupMass() if (upper and limit < 1) or (lower and limit > 1):
             side = "at most" if upper and limit < 1 else "at least"
             return (
@@ -185,4 +198,13 @@ def _impossible(atom: ir.Atom, limit: float, *, upper: bool, lower: bool) -> tup
     return None
 
 
+_ABOVE_ZERO = "ask for a limit above zero"
+_NAMES = {
+    ir.SumSquares: "a sum of squares",
+    ir.Norm: "a norm",
+    ir.L1: "a sum of magnitudes",
+    ir.KL: "a divergence",
+    ir.Chi2: "a divergence",
+    ir.Risk: "a standard error",
+}
 _ROOM = "leave room for 1, the weight of the data as they stand"

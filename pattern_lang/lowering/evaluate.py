@@ -1,28 +1,27 @@
 """Evaluate expressions of a checked spec: symbolic values, nothing loaded."""
 
-import operator as operator_module
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Iterator
+from contextlib import contextmanager
+from math import prod
 
 from attrs import define, evolve, field
 
-from pattern_lang.diagnostics import Severity, Span
-from pattern_lang.diagnostics.catalogue.types import EmptyRange, IndexOutOfRange
+from pattern_lang.diagnostics import Span
+from pattern_lang.diagnostics.catalogue.types import (
+    EmptyRange,
+    IndexOutOfRange,
+    TooManyCalls,
+    ValueOutOfRange,
+)
 from pattern_lang.ir.observables import Observable
 from pattern_lang.ir.sources import (
-    Both,
-    Comparison,
     DataSource,
-    Either,
     ModelSource,
-    Not,
-    Predicate,
     RowField,
-    RowLiteral,
-    Truth,
 )
-from pattern_lang.lowering import arithmetic
+from pattern_lang.lowering import arithmetic, predicates
 from pattern_lang.lowering.builtins import call_builtin
+from pattern_lang.lowering.damage import Damage
 from pattern_lang.lowering.exact import fraction
 from pattern_lang.lowering.library import call_library
 from pattern_lang.lowering.values import (
@@ -40,10 +39,14 @@ from pattern_lang.semantics.check import CheckedSpec
 from pattern_lang.semantics.scope import Local, Namespace, Scope, Symbol
 from pattern_lang.semantics.signatures import bind
 from pattern_lang.semantics.typenames import type_of_name
-from pattern_lang.semantics.types import DATA, MODEL, UNKNOWN, ObservableType, Type
+from pattern_lang.semantics.types import DATA, MODEL, UNKNOWN, ListType, ObservableType, Type
 from pattern_lang.semantics.units import UNIT_NAMES
 from pattern_lang.syntax import ast
 from pattern_lang.syntax.bundle import Bundle
+
+MOST_MEMBERS = 100_000
+MOST_CALLS = 200_000
+DEEPEST_CALL = 40
 
 
 @define
@@ -53,22 +56,18 @@ class Evaluator:
     spec: CheckedSpec
     bundle: Bundle
     known: dict[Symbol, Value] = field(factory=dict)
-    broken: tuple[Span, ...] = field(init=False)
+    failed: set[Symbol] = field(factory=set)
+    depth: int = 0
+    calls: int = 0
+    damage: Damage = field(init=False)
 
     def __attrs_post_init__(self) -> None:
         """Note where the check has found errors."""
-        self.broken = tuple(
-            problem.span
-            for problem in self.spec.problems
-            if problem.span is not None and problem.severity is Severity.ERROR
-        )
+        self.damage = Damage.of(self.spec)
 
     def is_broken(self, span: Span) -> bool:
         """Tell whether the check has found an error within a span."""
-        return any(
-            span.source is bad.source and span.start <= bad.start and bad.end <= span.end
-            for bad in self.broken
-        )
+        return self.damage.within(span)
 
     def __call__(self, node: ast.Expression, env: Environment, wanted: Type | None = None) -> Value:
         """Return the value of an expression. Raises LoweringError."""
@@ -91,35 +90,36 @@ class Evaluator:
             case ast.Subscript():
                 return self._subscript(node, env)
             case ast.ListOf(items=items):
-                return tuple(self(item, env) for item in items)
+                element = wanted.element if isinstance(wanted, ListType) else None
+                return tuple(self(item, env, element) for item in items)
             case ast.Range():
                 return self._range(node, env)
             case _:
-                return self._operation(node, env)
+                return self._operation(node, env, wanted)
 
-    def _operation(self, node: ast.Expression, env: Environment) -> Value:
+    def _operation(self, node: ast.Expression, env: Environment, wanted: Type | None) -> Value:
         match node:
             case ast.Signed(sign=sign, operand=operand):
-                value = self(operand, env)
+                value = self(operand, env, wanted)
                 return arithmetic.scale(value, Num(fraction(-1))) if sign == "-" else value
             case ast.Chain(first=first, rest=rest):
-                value = self(first, env)
-                for operator, operand in rest:
-                    value = arithmetic.binary(operator, value, self(operand, env), operand.span)
-                return value
+                hint = wanted if isinstance(wanted, ObservableType) else None
+                values = [self(part, env, hint) for part in (first, *(p for _, p in rest))]
+                spans = [operand.span for _, operand in rest]
+                return arithmetic.chain([sign for sign, _ in rest], values, spans)
             case ast.Power(base=base, exponent=exponent):
                 return arithmetic.power(self(base, env), self(exponent, env), node.span)
-            case ast.Compare():
-                return self._compare(node, env)
+            case ast.Compare(first=first, rest=rest):
+                sides = [(operator, self(side, env)) for operator, side in rest]
+                return predicates.compare(self(first, env), sides)
             case ast.Logical(operator=operator, operands=operands):
-                return self._logical(operator, operands, env)
+                return predicates.logical(operator, [self(item, env) for item in operands])
             case ast.Negation(operand=operand):
-                value = self(operand, env)
-                return not value if isinstance(value, bool) else Not(_predicate(value))
-            case ast.Where(base=base, predicates=predicates):
+                return predicates.negation(self(operand, env))
+            case ast.Where(base=base, predicates=kept):
                 data = self(base, env, DATA)
                 assert isinstance(data, DataSource)
-                more = tuple(_predicate(self(predicate, env)) for predicate in predicates)
+                more = tuple(predicates.predicate(self(item, env)) for item in kept)
                 return evolve(data, where=data.where + more)
         raise AssertionError(node)
 
@@ -145,11 +145,17 @@ class Evaluator:
         return RowField(node.name.name, node.span)
 
     def value_of(self, symbol: Symbol) -> Value:
-        """Return the value of a declared name."""
+        """Return the value of a declared name. Raises LoweringError, with its problem only once."""
+        if symbol in self.failed:
+            raise LoweringError(None)
         if symbol not in self.known:
             if not _has_own_recovery(symbol) and self.is_broken(symbol.declaration.span):
                 raise LoweringError(None)
-            self.known[symbol] = self._declared(symbol)
+            try:
+                self.known[symbol] = self._declared(symbol)
+            except LoweringError:
+                self.failed.add(symbol)
+                raise
         return self.known[symbol]
 
     def _declared(self, symbol: Symbol) -> Value:
@@ -221,6 +227,17 @@ class Evaluator:
 
     def members(self, family: Family) -> tuple[Observable, ...]:
         """Return all members of a family, the last index fastest."""
+        count = prod(interval.high - interval.low for _, interval in family.ranges)
+        if count > MOST_MEMBERS:
+            raise LoweringError(
+                ValueOutOfRange(
+                    span=family.symbol.span,
+                    name=f"`{family.name}`",
+                    condition=f"a family of at most {MOST_MEMBERS:,} members",
+                    value=f"{count:,} members",
+                    advice="make its ranges smaller",
+                )
+            )
         indices: list[tuple[int, ...]] = [()]
         for _, interval in family.ranges:
             indices = [(*i, j) for i in indices for j in range(interval.low, interval.high)]
@@ -278,8 +295,10 @@ class Evaluator:
     ) -> Value:
         declaration = symbol.declaration
         if isinstance(declaration, (ast.Pattern, ast.Rules)):
-            return self._body(symbol, given, env)
+            return evolve(self._body(symbol, given, env), origin=node.span if given else None)
         assert isinstance(declaration, ast.Def)
+        if self.is_broken(declaration.span):
+            raise LoweringError(None)
         inner = Environment(Scope(symbol.module))
         values: dict[str, Value] = {}
         scope = inner.scope
@@ -292,79 +311,26 @@ class Evaluator:
         body = declaration.body
         if isinstance(body, ast.Name) and body.name == "builtin":
             return call_library(symbol, values, node.span)
-        return self(body, Environment(scope, values), type_of_name(declaration.result)[0])
+        with self.inside(node.span):
+            return self(body, Environment(scope, values), type_of_name(declaration.result)[0])
 
-    # ---- truth ----------------------------------------------------------------------------------
-
-    def _compare(self, node: ast.Compare, env: Environment) -> Value:
-        """Return a predicate or a truth value; constraints are lowered with their statement."""
-        left = self(node.first, env)
-        links: list[Predicate | bool] = []
-        for operator, side in node.rest:
-            right = self(side, env)
-            links.append(_link(operator, left, right))
-            left = right
-        if all(isinstance(link, bool) for link in links):
-            return all(links)
-        return _join("and", [link for link in links if link is not True])
-
-    def _logical(
-        self, operator: str, operands: tuple[ast.Expression, ...], env: Environment
-    ) -> Value:
-        values = [self(operand, env) for operand in operands]
-        if all(isinstance(value, bool) for value in values):
-            return all(values) if operator == "and" else any(values)
-        return _join(operator, [_predicate(value) for value in values])
-
-
-def _link(operator: str, left: Value, right: Value) -> Predicate | bool:
-    if operator == "in":
-        assert isinstance(right, tuple)
-        row = arithmetic.row_value(left)
-        options: list[Predicate | bool] = [
-            Comparison("==", row, arithmetic.row_value(item)) for item in right
-        ]
-        never = Comparison("!=", row, row)
-        joined = _join("or", options) if options else never
-        return joined if not isinstance(joined, bool) else never
-    if isinstance(left, Num) and isinstance(right, Num):
-        return _RELATIONS[operator](left.value, right.value)
-    if isinstance(left, (str, bool)) and isinstance(right, (str, bool)):
-        return (left == right) is (operator == "==")
-    return Comparison(operator, arithmetic.row_value(left), arithmetic.row_value(right))
+    @contextmanager
+    def inside(self, span: Span) -> Iterator[None]:
+        """Count what is worked out while a function or rules are called."""
+        self.depth += 1
+        self.calls += 1
+        try:
+            if self.depth > DEEPEST_CALL:
+                what = f"more than {DEEPEST_CALL} calls within each other"
+                raise LoweringError(TooManyCalls(span=span, what=what))
+            if self.calls > MOST_CALLS:
+                what = f"the spec beyond {MOST_CALLS:,} calls"
+                raise LoweringError(TooManyCalls(span=span, what=what))
+            yield
+        finally:
+            self.depth -= 1
 
 
 def _has_own_recovery(symbol: Symbol) -> bool:
     """Tell whether the statements of a declaration are left out one by one."""
     return isinstance(symbol.declaration, (ast.Pattern, ast.Rules))
-
-
-_RELATIONS: dict[str, Callable[[Any, Any], bool]] = {
-    "<": operator_module.lt,
-    "<=": operator_module.le,
-    "==": operator_module.eq,
-    "!=": operator_module.ne,
-    ">": operator_module.gt,
-    ">=": operator_module.ge,
-}
-
-
-def _predicate(value: Value) -> Predicate:
-    if isinstance(value, RowField):
-        return Truth(value)
-    if isinstance(value, bool):
-        return _constant(value)
-    assert isinstance(value, Predicate)
-    return value
-
-
-def _join(operator: str, operands: list[Predicate | bool]) -> Predicate | bool:
-    joined, *rest = [_predicate(operand) for operand in operands]
-    for operand in rest:
-        joined = Both(joined, operand) if operator == "and" else Either(joined, operand)
-    return joined
-
-
-def _constant(value: bool) -> Predicate:
-    """Return a predicate that always or never holds."""
-    return Comparison("==" if value else "!=", RowLiteral(1), RowLiteral(1))

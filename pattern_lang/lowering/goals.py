@@ -27,7 +27,7 @@ class Asked:
     """The observables that a pattern asks for, in order, with the lines that ask."""
 
     observables: dict[str, Observable] = field(factory=dict)
-    reasons: dict[str, list[Reason]] = field(factory=dict)
+    reasons: dict[str, dict[Reason, None]] = field(factory=dict)
 
     def add(self, observable: Observable, span: Span) -> str:
         """Note that a statement asks for an observable; return its name in the pattern.
@@ -40,8 +40,7 @@ class Asked:
             name = f"{observable.name} ({count})"
         self.observables.setdefault(name, evolve(observable, name=name))
         reason = Reason(statement_text(span), str(span))
-        if reason not in self.reasons.setdefault(name, []):
-            self.reasons[name].append(reason)
+        self.reasons.setdefault(name, {})[reason] = None
         return name
 
 
@@ -106,7 +105,11 @@ def move(evaluator: Evaluator, node: ast.Move, env: Environment, asked: Asked) -
     if len(observables) != len(direction):
         span = node.direction.span
         raise LoweringError(
-            MoveLengths(span=span, observables=len(observables), numbers=len(direction))
+            MoveLengths(
+                span=span,
+                observables=_count(len(observables), "observable"),
+                numbers=_count(len(direction), "number"),
+            )
         )
     if all(number.value == 0 for number in direction):
         raise LoweringError(ZeroDirection(span=node.direction.span))
@@ -120,25 +123,51 @@ def move(evaluator: Evaluator, node: ast.Move, env: Environment, asked: Asked) -
     return ir.Move(names, along, amount, statement_text(node.span), node.span)
 
 
+def _count(number: int, word: str) -> str:
+    return f"{number} {word}{'' if number == 1 else 's'}"
+
+
 def contradictions(found: list[ir.Goal | ir.Move]) -> list[Problem]:
-    """Return the pairs of goals on one observable that no shift can meet, from the spec alone."""
+    """Return the goals on one observable that no shift can meet with an earlier one."""
     problems: list[Problem] = []
-    simple = [goal for goal in found if isinstance(goal, ir.Goal)]
-    for count, later in enumerate(simple):
-        for earlier in simple[:count]:
-            if earlier.observable != later.observable or earlier.amount.unit != later.amount.unit:
-                continue
-            low, high = _both(_range(earlier), _range(later))
-            if low > high and earlier.origin is not None:
-                problems.append(
-                    ContradictoryGoals(
-                        span=later.origin,
-                        fact=f"no shift of `{later.observable}` meets both goals",
-                        first=earlier.origin,
-                    )
+    bounds: dict[tuple[str, Unit], _Bounds] = {}
+    for goal in found:
+        if not isinstance(goal, ir.Goal):
+            continue
+        before = bounds.setdefault((goal.observable, goal.amount.unit), _Bounds())
+        clash = before.clash(goal)
+        if clash is not None and clash.origin is not None:
+            problems.append(
+                ContradictoryGoals(
+                    span=goal.origin,
+                    fact=f"no shift of `{goal.observable}` meets both `{clash.source}` and "
+                    f"`{goal.source}`",
+                    first=clash.origin,
                 )
-                break
+            )
+        before.add(goal)
     return problems
+
+
+@define
+class _Bounds:
+    """The tightest bounds on one shift so far, each with the goal that set it."""
+
+    low: tuple[float, ir.Goal | None] = (float("-inf"), None)
+    high: tuple[float, ir.Goal | None] = (float("inf"), None)
+
+    def clash(self, goal: ir.Goal) -> ir.Goal | None:
+        low, high = _range(goal)
+        if low > self.high[0]:
+            return self.high[1]
+        return self.low[1] if high < self.low[0] else None
+
+    def add(self, goal: ir.Goal) -> None:
+        low, high = _range(goal)
+        if low > self.low[0]:
+            self.low = (low, goal)
+        if high < self.high[0]:
+            self.high = (high, goal)
 
 
 def _range(goal: ir.Goal) -> tuple[float, float]:
@@ -149,7 +178,3 @@ def _range(goal: ir.Goal) -> tuple[float, float]:
         "lower": (-unbounded, -amount),
         "hold": (-amount, amount),
     }[goal.kind]
-
-
-def _both(a: tuple[float, float], b: tuple[float, float]) -> tuple[float, float]:
-    return max(a[0], b[0]), min(a[1], b[1])

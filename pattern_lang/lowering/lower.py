@@ -8,6 +8,7 @@ from pattern_lang.lowering.evaluate import Evaluator
 from pattern_lang.lowering.pattern import lower_pattern
 from pattern_lang.lowering.values import Body, LoweringError
 from pattern_lang.semantics.check import CheckedSpec
+from pattern_lang.semantics.order import in_dependency_order
 from pattern_lang.semantics.scope import Symbol
 from pattern_lang.syntax import ast
 from pattern_lang.syntax.bundle import Bundle
@@ -32,9 +33,9 @@ def lower(spec: CheckedSpec, bundle: Bundle) -> LoweredSpec:
     """
     evaluator = Evaluator(spec, bundle)
     patterns: dict[str, WeightPattern] = {}
-    unbound: list[str] = []
+    unbound: set[str] = set()
     problems: list[Problem] = []
-    for symbol in spec.main.declared():
+    for symbol in in_dependency_order(spec.main):
         try:
             body = _value(evaluator, symbol)
         except LoweringError as error:
@@ -43,13 +44,18 @@ def lower(spec: CheckedSpec, bundle: Bundle) -> LoweredSpec:
         if body is None:
             continue
         if _lacks_arguments(body):
-            unbound.append(body.name)
+            unbound.add(body.name)
             continue
         pattern, found = lower_pattern(evaluator, body)
         problems.extend(found)
         if pattern is not None:
             patterns[body.name] = pattern
-    return LoweredSpec(patterns, tuple(unbound), _distinct(problems))
+    named = [symbol.name for symbol in spec.main.declared()]
+    return LoweredSpec(
+        {name: patterns[name] for name in named if name in patterns},
+        tuple(name for name in named if name in unbound),
+        _distinct(problems),
+    )
 
 
 def _value(evaluator: Evaluator, symbol: Symbol) -> Body | None:

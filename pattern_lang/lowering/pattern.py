@@ -4,8 +4,8 @@ from collections.abc import Iterator
 
 from attrs import define, evolve, field
 
-from pattern_lang.diagnostics import Problem
-from pattern_lang.diagnostics.catalogue.goals import NotTheReweightedData
+from pattern_lang.diagnostics import Label, Problem, Span
+from pattern_lang.diagnostics.catalogue.goals import NotTheReweightedData, RepeatedStatement
 from pattern_lang.ir import observables as ob
 from pattern_lang.ir import program as ir
 from pattern_lang.ir.queries import PosteriorQuery, Queries, Reason, Reweight, Sampler
@@ -41,6 +41,15 @@ class _Collected:
     targets: list[ir.EmitTarget] = field(factory=list)
     problems: list[Problem] = field(factory=list)
     whole: bool = True
+    single: dict[str, Span] = field(factory=dict)
+
+    def only_one(self, what: str, statement: ast.Clause) -> None:
+        """Refuse a second statement of a kind that stands once, rules included."""
+        first = self.single.setdefault(what, statement.span)
+        if first != statement.span:
+            raise LoweringError(
+                RepeatedStatement(span=statement.span, owner="a pattern", what=what, first=first)
+            )
 
 
 def lower_pattern(
@@ -66,8 +75,16 @@ def lower_pattern(
     if reweight is not None:
         collected.problems.extend(_free_energies(collected.asked, reweight))
     if collected.problems or reweight is None or not collected.whole:
-        return None, tuple(collected.problems)
+        return None, _reached_through(body, collected.problems)
     return _assemble(body, reweight, collected), ()
+
+
+def _reached_through(body: Body, problems: list[Problem]) -> tuple[Problem, ...]:
+    """Say of problems in a body with arguments where these are given."""
+    if body.origin is None:
+        return tuple(problems)
+    label = Label(body.origin, "with the arguments given here")
+    return tuple(evolve(problem, through=(*problem.through, label)) for problem in problems)
 
 
 def _reweight(evaluator: Evaluator, node: ast.Reweight, env: Environment) -> Reweight:
@@ -104,7 +121,10 @@ def _statement(
             rules = evaluator(expression, env)
             assert isinstance(rules, Body)
             assert isinstance(rules.symbol.declaration, ast.Rules)
-            _statements(evaluator, rules.symbol.declaration.body, rules.environment, out)
+            before = len(out.problems)
+            with evaluator.inside(expression.span):
+                _statements(evaluator, rules.symbol.declaration.body, rules.environment, out)
+            out.problems[before:] = _reached_through(rules, out.problems[before:])
         case ast.Clause(keyword="require"):
             found, about = constraints(evaluator, statement, env)
             names = _ask(out.asked, about, statement)
@@ -112,6 +132,7 @@ def _statement(
                 evolve(item, expression=renamed(item.expression, names)) for item in found
             )
         case ast.Clause(keyword="minimize" | "maximize"):
+            out.only_one("objective", statement)
             made, about = objective(evaluator, statement, env)
             names = _ask(out.asked, about, statement)
             out.objective = evolve(made, expression=renamed(made.expression, names))
@@ -128,6 +149,8 @@ def _setting(
     evaluator: Evaluator, statement: ast.Clause, env: Environment, out: _Collected
 ) -> None:
     wanted = {"estimate": SAMPLER, "schedule": SCHEDULE, "emit": TARGET}[statement.keyword]
+    if statement.keyword != "emit":
+        out.only_one(f"`{statement.keyword}`", statement)
     value = evaluator(statement.expression, env, wanted)
     match value:
         case Sampler():
@@ -169,13 +192,14 @@ def _assemble(body: Body, reweight: Reweight, out: _Collected) -> ir.WeightPatte
 
 def _posteriors(asked: Asked) -> tuple[PosteriorQuery, ...]:
     """Merge what the observables need: one posterior for each model and moving component."""
-    needed: dict[tuple[ModelSource, Component | None], tuple[list[str], list[Reason]]] = {}
+    needed: dict[
+        tuple[ModelSource, Component | None], tuple[dict[str, None], dict[Reason, None]]
+    ] = {}
     for name, observable in asked.observables.items():
         for key in _places(observable):
-            names, reasons = needed.setdefault(key, ([], []))
-            if name not in names:
-                names.append(name)
-            reasons.extend(r for r in asked.reasons[name] if r not in reasons)
+            names, reasons = needed.setdefault(key, ({}, {}))
+            names[name] = None
+            reasons.update(asked.reasons[name])
     return tuple(
         PosteriorQuery(model, component, tuple(names), tuple(reasons))
         for (model, component), (names, reasons) in needed.items()

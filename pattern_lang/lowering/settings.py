@@ -47,15 +47,7 @@ def sampler(
         assert isinstance(value, Num)
         condition, holds = _SETTINGS[name]
         if not holds(value.real):
-            raise LoweringError(
-                ValueOutOfRange(
-                    span=written[name].span,
-                    name=name,
-                    condition=condition,
-                    value=written[name].span.text,
-                    advice=f"choose a value that is {condition}",
-                )
-            )
+            raise LoweringError(_out_of_range(name, condition, written[name]))
         numbers[name] = value.real
     draws, thin = int(numbers.get("draws", DEFAULT_DRAWS)), int(numbers.get("thin", 1))
     return Sampler(
@@ -75,13 +67,28 @@ def sampler(
     )
 
 
+def _out_of_range(name: str, condition: str, written: ast.Expression) -> ValueOutOfRange:
+    return ValueOutOfRange(
+        span=written.span,
+        name=f"`{name}`",
+        condition=condition,
+        value=f"this is {written.span.text}",
+        advice=f"choose a value that is {condition}",
+    )
+
+
 def default_sampler() -> Sampler:
     """Return the stand-in for a pattern without `estimate`: the estimator chooses."""
     return Sampler("default", 0.0, 0.0, 0.0, 0, DEFAULT_CHAINS, DEFAULT_DRAWS, 0)
 
 
-def schedule(kind: str, values: Mapping[str, Value]) -> Schedule:
-    """Return a schedule."""
+def schedule(
+    kind: str, values: Mapping[str, Value], written: Mapping[str, ast.Expression]
+) -> Schedule:
+    """Return a schedule, whose numbers are all above zero."""
+    for name, value in values.items():
+        if isinstance(value, Num) and value.value <= 0:
+            raise LoweringError(_out_of_range(name, "above zero", written[name]))
     return Schedule(kind, tuple((name, argument(value)) for name, value in values.items()))
 
 

@@ -5,7 +5,7 @@ from fractions import Fraction
 
 from attrs import field, frozen
 
-from pattern_lang.diagnostics import Problem
+from pattern_lang.diagnostics import Problem, Span
 from pattern_lang.ir import program as ir
 from pattern_lang.ir.observables import Observable
 from pattern_lang.ir.queries import Sampler
@@ -80,6 +80,8 @@ class Body:
     name: str
     symbol: Symbol
     environment: "Environment"
+    origin: Span | None = None
+    """Where its arguments are given."""
 
 
 @frozen

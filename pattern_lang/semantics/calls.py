@@ -2,7 +2,7 @@
 
 from attrs import frozen
 
-from pattern_lang.diagnostics.catalogue.names import UnknownMember, UnknownName
+from pattern_lang.diagnostics.catalogue.names import MissingArgument, NotInModule, UnknownName
 from pattern_lang.diagnostics.catalogue.types import (
     BadReference,
     NotAFunction,
@@ -10,22 +10,27 @@ from pattern_lang.diagnostics.catalogue.types import (
     UnknownUnit,
 )
 from pattern_lang.diagnostics.suggest import closest
-from pattern_lang.semantics.context import Context, article
-from pattern_lang.semantics.core import MODEL_METHODS, UNITS, core_functions
-from pattern_lang.semantics.scope import Local, Namespace, Scope, Symbol
-from pattern_lang.semantics.signatures import Bound, Formal, Signature, bind
+from pattern_lang.semantics.context import Context, advice_for, article, clause
+from pattern_lang.semantics.core import MODEL_METHODS, core_functions
+from pattern_lang.semantics.modules import where_declared
+from pattern_lang.semantics.scope import Meaning, Namespace, Scope, Symbol
+from pattern_lang.semantics.signatures import Bound, Formal, Signature, bind, form
 from pattern_lang.semantics.typenames import type_of_name
 from pattern_lang.semantics.types import (
+    BOOL,
     MODEL,
     PATTERN,
     RULES,
+    STRING,
     UNIT,
     UNKNOWN,
+    ListType,
+    NumberType,
     ObservableType,
     Type,
     fits,
 )
-from pattern_lang.semantics.units import UNIT_NAMES, Unit
+from pattern_lang.semantics.units import UNIT_NAMES, Unit, unit_advice
 from pattern_lang.syntax import ast
 
 _CORE = core_functions()
@@ -40,6 +45,37 @@ class Callee:
     base: ast.Expression | None = None
 
 
+def report_incomplete(context: Context, expression: ast.Expression, scope: Scope) -> None:
+    """Report a pattern or rules named without the arguments that they need."""
+    symbol = _named(expression, scope)
+    if symbol is None or not isinstance(symbol.declaration, (ast.Pattern, ast.Rules)):
+        return
+    signature = signature_of(symbol)
+    missing = [f"`{f.name}`" for f in signature.formals if f.required] if signature else []
+    if signature and missing:
+        context.report(
+            MissingArgument(
+                span=expression.span,
+                what=f"`{expression.span.text}` without a call",
+                missing=", ".join(missing),
+                form=form(signature),
+            )
+        )
+
+
+def _named(expression: ast.Expression, scope: Scope) -> Symbol | None:
+    """Return the declared name that an expression is, with or without its module."""
+    found: Meaning | None = None
+    match expression:
+        case ast.Name(name=name):
+            found = scope.find(name)
+        case ast.Attribute(base=ast.Name(name=name), name=member):
+            module = scope.find(name)
+            if isinstance(module, Namespace):
+                found = module.module.names.get(member.name)
+    return found if isinstance(found, Symbol) else None
+
+
 def find_callee(
     function: ast.Expression, scope: Scope, wanted: Type | None = None
 ) -> Callee | None:
@@ -50,22 +86,29 @@ def find_callee(
     match function:
         case ast.Name(name=name):
             meaning = scope.find(name)
-            if isinstance(meaning, Symbol) and _signature_of(meaning):
-                return Callee(_signature_of(meaning), meaning)  # type: ignore[arg-type]
+            signature = signature_of(meaning) if isinstance(meaning, Symbol) else None
+            if isinstance(meaning, Symbol) and (signature is not None or _is_lost(meaning)):
+                return Callee(signature, meaning) if signature is not None else None
             return Callee(_choose(_CORE[name], wanted)) if name in _CORE else None
-        case ast.Attribute(base=ast.Name(name=name), name=member):
-            meaning = scope.find(name)
-            if isinstance(meaning, Namespace):
-                symbol = meaning.module.names.get(member.name)
-                if isinstance(symbol, Symbol) and _signature_of(symbol):
-                    return Callee(_signature_of(symbol), symbol)  # type: ignore[arg-type]
-                return None
+        case ast.Attribute(base=ast.Name(name=name)):
+            if isinstance(scope.find(name), Namespace):
+                symbol = _named(function, scope)
+                signature = signature_of(symbol) if symbol is not None else None
+                return Callee(signature, symbol) if signature is not None else None
     if isinstance(function, ast.Attribute) and function.name.name in MODEL_METHODS:
         return Callee(MODEL_METHODS[function.name.name], base=function.base)
     return None
 
 
-def _signature_of(symbol: Symbol) -> Signature | None:
+def _is_lost(symbol: Symbol) -> bool:
+    """Tell whether a declaration's head is too broken to say what it takes."""
+    return symbol.name in symbol.module.file.lost
+
+
+def signature_of(symbol: Symbol) -> Signature | None:
+    """Return the signature of a declaration that can be called."""
+    if _is_lost(symbol):
+        return None
     match symbol.declaration:
         case ast.Def(parameters=parameters, result=result):
             return Signature(symbol.name, formals(parameters), type_of_name(result)[0])
@@ -99,20 +142,44 @@ def call(context: Context, node: ast.Call, scope: Scope, wanted: Type | None) ->
     """Return the type of a call."""
     callee = find_callee(node.function, scope, wanted)
     if callee is None:
-        return _not_callable(context, node, scope)
+        return _not_callable(context, node, scope, wanted)
     if callee.symbol is not None:
         context.type_of(callee.symbol, node.function.span)
+        _use_module(context, node.function, scope)
     if callee.base is not None:
         context.check(callee.base, scope, MODEL, place=f"what `.{callee.signature.name}` is of")
     bound, problems = bind(callee.signature, node)
     context.problems.extend(problems)
     types = _arguments(context, callee.signature, bound, scope)
-    for expression in bound.extra.values():
-        context.infer(expression, scope)
+    for name, expression in bound.extra.items():
+        _check_extra(context, name, expression, scope)
     if problems:
         return UNKNOWN
     result = callee.signature.result
     return result if isinstance(result, Type) else _dependent(context, callee, bound, types, scope)
+
+
+def _check_extra(context: Context, name: str, expression: ast.Expression, scope: Scope) -> None:
+    """Check an argument that goes to the user's own function or to a file: a plain value."""
+    found = context.infer(expression, scope)
+    element = found.element if isinstance(found, ListType) else found
+    if isinstance(element, NumberType) or element in (None, STRING, BOOL, UNKNOWN):
+        return
+    context.report(
+        TypeMismatch(
+            span=expression.span,
+            place=f"`{name}`, which this call passes on,",
+            wanted="a number, a String, a Bool or a list of them",
+            found=clause(found),
+        )
+    )
+
+
+def _use_module(context: Context, function: ast.Expression, scope: Scope) -> None:
+    if isinstance(function, ast.Attribute) and isinstance(function.base, ast.Name):
+        module = scope.find(function.base.name)
+        if isinstance(module, Namespace):
+            context.used.add(module)
 
 
 def _arguments(
@@ -145,9 +212,14 @@ def _observable(
         isinstance(found, ObservableType) and bool(found.family) == bool(wanted.family)
     ):
         return found
-    text = article(wanted)
     return context.report(
-        TypeMismatch(span=expression.span, place=place, wanted=text, found=article(found))
+        TypeMismatch(
+            span=expression.span,
+            place=place,
+            wanted=article(wanted),
+            found=clause(found),
+            advice=advice_for(expression.span, found, wanted),
+        )
     )
 
 
@@ -166,7 +238,7 @@ def _unit(context: Context, expression: ast.Expression) -> Type:
         UnknownUnit(
             span=expression.span,
             name=expression.span.text,
-            advice=closest(name or "", UNITS, f"units are {', '.join(UNITS)}"),
+            advice=unit_advice(name or ""),
         )
     )
 
@@ -194,7 +266,13 @@ def _dependent(
     return signature.result(types)
 
 
-def _not_callable(context: Context, node: ast.Call, scope: Scope) -> Type:
+def _makes(name: str, wanted: Type) -> bool:
+    """Tell whether a core function gives a value of the wanted type."""
+    results = [signature.result for signature in _CORE[name]]
+    return any(isinstance(result, Type) and fits(result, wanted) for result in results)
+
+
+def _not_callable(context: Context, node: ast.Call, scope: Scope, wanted: Type | None) -> Type:
     function = node.function
     for argument in node.arguments:
         value = argument.value if isinstance(argument, ast.Named) else argument
@@ -206,27 +284,25 @@ def _not_callable(context: Context, node: ast.Call, scope: Scope) -> Type:
             if name in scope.module.file.lost:
                 return UNKNOWN
             known = (*scope.visible(), *_CORE)
-            advice = closest(name, known, "check the spelling, or `use` the module that has it")
+            fitting = [core for core in _CORE if wanted and _makes(core, wanted)]
+            advice = context.suggest(name, fitting) or context.suggest(name, known)
+            advice = advice or where_declared(name)
             return context.report(UnknownName(span=function.span, name=name, advice=advice))
-        if isinstance(meaning, Local | Namespace):
-            found = meaning.type if isinstance(meaning, Local) else None
-            text = article(found) if found else "a module"
-            return context.report(NotAFunction(span=function.span, found=text))
-    if isinstance(function, ast.Attribute):
-        base = function.base
-        meaning = scope.find(base.name) if isinstance(base, ast.Name) else None
-        if isinstance(meaning, Namespace):
-            known = tuple(symbol.name for symbol in meaning.module.declared())
-            advice = closest(function.name.name, known, f"it has {', '.join(known)}")
-            return context.report(
-                UnknownMember(
-                    span=function.name.span,
-                    type=f"module `{meaning.name}`",
-                    name=function.name.name,
-                    advice=advice,
-                )
-            )
+    symbol = _named(function, scope)
     found = context.infer(function, scope)
+    if symbol is not None and _is_lost(symbol):
+        return UNKNOWN
     if found == UNKNOWN:
         return UNKNOWN
-    return context.report(NotAFunction(span=function.span, found=article(found)))
+    return context.report(NotAFunction(span=function.span, found=clause(found)))
+
+
+def not_in_module(context: Context, module: Namespace, name: ast.Identifier) -> Type:
+    """Report a name that a module does not declare, unless its declaration cannot be read."""
+    if name.name in module.module.file.lost:
+        return UNKNOWN
+    known = tuple(symbol.name for symbol in module.module.declared())
+    advice = closest(name.name, known, f"it has {', '.join(known)}")
+    return context.report(
+        NotInModule(span=name.span, module=module.name, name=name.name, advice=advice)
+    )

@@ -1,11 +1,11 @@
 """The whole front end: text in, checked spec out, with every problem found on the way."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Set
 from pathlib import PurePath
 
 from attrs import frozen
 
-from pattern_lang.diagnostics import Problem, Severity, SourceFile
+from pattern_lang.diagnostics import Problem, Severity, SourceFile, Span
 from pattern_lang.diagnostics.catalogue.lints import Unused
 from pattern_lang.diagnostics.catalogue.names import UnknownOverride
 from pattern_lang.diagnostics.suggest import closest
@@ -13,13 +13,15 @@ from pattern_lang.semantics.context import Context
 from pattern_lang.semantics.declarations import declare
 from pattern_lang.semantics.infer import infer
 from pattern_lang.semantics.modules import Loader
-from pattern_lang.semantics.scope import Module, Scope, Symbol
+from pattern_lang.semantics.order import in_dependency_order
+from pattern_lang.semantics.scope import Module, Namespace, Scope, Symbol
 from pattern_lang.semantics.typenames import type_of_name
 from pattern_lang.semantics.types import Type
 from pattern_lang.syntax import ast
 from pattern_lang.syntax.bundle import Bundle
-from pattern_lang.syntax.recover import parse
+from pattern_lang.syntax.recover import parse_expression
 
+SYNTAX = "PAT0"
 _ROOTS = (ast.Pattern, ast.Instance, ast.Study, ast.Def, ast.Rules)
 
 
@@ -27,8 +29,8 @@ _ROOTS = (ast.Pattern, ast.Instance, ast.Study, ast.Def, ast.Rules)
 class CheckedSpec:
     """A spec that has been read and checked.
 
-    `overrides` are the expressions of `-p NAME=VALUE`. Only a spec without errors in `problems`
-    may be lowered.
+    `overrides` are the expressions of `-p NAME=VALUE`, `unknown` the places of expressions that
+    have no type because of an error there or elsewhere.
     """
 
     main: Module
@@ -36,6 +38,7 @@ class CheckedSpec:
     overrides: Mapping[str, ast.Expression]
     problems: tuple[Problem, ...]
     types: Mapping[Symbol, Type]
+    unknown: tuple[Span, ...] = ()
 
 
 def check(source: SourceFile, bundle: Bundle, overrides: Mapping[str, str]) -> CheckedSpec:
@@ -44,15 +47,19 @@ def check(source: SourceFile, bundle: Bundle, overrides: Mapping[str, str]) -> C
     main = loader.load(source, source.name, str(PurePath(source.name).parent))
     context = Context(infer, declare, problems=loader.problems)
     values = _overrides(context, main, overrides)
-    for symbol in tuple(main.declared()):
+    for symbol in in_dependency_order(main):
         _check_root(context, symbol)
+    used = frozenset(context.used)
     for module in loader.loaded.values():
         if module is not main and not module.is_library:
-            for symbol in tuple(module.declared()):
+            for symbol in in_dependency_order(module):
                 context.type_of(symbol, symbol.span)
-    context.problems.extend(_unused(main, context))
     modules = tuple(loader.loaded.values())
-    return CheckedSpec(main, modules, values, tuple(context.problems), context.types)
+    problems = _outside_gaps(context.problems, modules)
+    problems.extend(_unused(main, context.problems, used))
+    return CheckedSpec(
+        main, modules, values, tuple(problems), context.types, tuple(context.unknown)
+    )
 
 
 def _check_root(context: Context, symbol: Symbol) -> None:
@@ -63,15 +70,33 @@ def _check_root(context: Context, symbol: Symbol) -> None:
         context.used.discard(symbol)
 
 
-def _unused(main: Module, context: Context) -> list[Problem]:
+def _outside_gaps(problems: Iterable[Problem], modules: Iterable[Module]) -> list[Problem]:
+    """Keep one problem for a statement that could not be read whole: why it could not."""
+    gaps: dict[SourceFile, list[Span]] = {}
+    for module in modules:
+        gaps[module.file.span.source] = list(module.file.gaps)
+
+    def in_gap(span: Span | None) -> bool:
+        return span is not None and any(gap.encloses(span) for gap in gaps.get(span.source, ()))
+
+    return [p for p in problems if p.code.startswith(SYNTAX) or not in_gap(p.span)]
+
+
+def _unused(main: Module, found: Iterable[Problem], used: Set[Symbol | Namespace]) -> list[Problem]:
+    """Return the lints of names that nothing uses; an error may hide a use."""
     has_pattern = any(isinstance(s.declaration, (ast.Pattern, ast.Study)) for s in main.declared())
-    if not has_pattern or any(p.severity is Severity.ERROR for p in context.problems):
+    if not has_pattern or any(p.severity is Severity.ERROR for p in found):
         return []
     return [
-        Unused(span=symbol.span, name=symbol.name)
-        for symbol in main.declared()
-        if symbol not in context.used and not isinstance(symbol.declaration, _ROOTS)
+        Unused(span=main.places[name], name=name)
+        for name, meaning in main.names.items()
+        if meaning not in used
+        and not (isinstance(meaning, Symbol) and _may_be_unused(meaning, main))
     ]
+
+
+def _may_be_unused(symbol: Symbol, main: Module) -> bool:
+    return symbol.module is main and isinstance(symbol.declaration, _ROOTS)
 
 
 def _overrides(
@@ -84,16 +109,14 @@ def _overrides(
     for name, text in overrides.items():
         declaration = params.get(name)
         if declaration is None:
-            advice = closest(name, params, f"it has {', '.join(params) or 'no parameters'}")
-            context.report(UnknownOverride(name=name, advice=advice))
+            if name not in main.file.lost:
+                advice = closest(name, params, f"it has {', '.join(params) or 'no parameters'}")
+                context.report(UnknownOverride(name=name, advice=advice))
             continue
-        head = f"param {name}: Real = "
-        source = SourceFile(f"<-p {name}>", head + text)
-        file, problems = parse(source)
+        value, problems = parse_expression(SourceFile(f"<-p {name}>", text))
         context.problems.extend(problems)
-        found = [d for d in file.declarations if isinstance(d, ast.Param)]
-        if len(found) == 1 and not problems:
+        if value is not None and not problems:
             wanted, _ = type_of_name(declaration.type)
-            context.check(found[0].value, Scope(main), wanted, place=f"parameter `{name}`")
-            values[name] = found[0].value
+            context.check(value, Scope(main), wanted, place=f"parameter `{name}`")
+            values[name] = value
     return values

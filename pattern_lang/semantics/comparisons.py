@@ -1,13 +1,16 @@
 """What comparisons mean: convex constraints on weights, predicates on rows, truth of numbers."""
 
+from collections.abc import Iterator
+
 from pattern_lang.diagnostics.catalogue.goals import NotConvex, StrictInequality, WrongCurvature
-from pattern_lang.diagnostics.catalogue.types import NoOperator, UnitMismatch
-from pattern_lang.semantics.context import Context, article
-from pattern_lang.semantics.operators import unit_words
+from pattern_lang.diagnostics.catalogue.types import UnitMismatch
+from pattern_lang.semantics.context import Context
+from pattern_lang.semantics.operators import Operand, no_operator, same_unit, unit_words
 from pattern_lang.semantics.types import (
     BOOL,
     CONSTRAINT,
     PREDICATE,
+    ROW_NUMBER,
     ROW_VALUE,
     STRING,
     UNKNOWN,
@@ -21,14 +24,20 @@ from pattern_lang.semantics.types import (
 from pattern_lang.semantics.units import Unit
 from pattern_lang.syntax import ast
 
-Side = tuple[ast.Expression, Type]
+_LEAVES_OUT = "`{}` leaves out the limit itself, and the best weights may lie right on it"
+_STRICT = {
+    "<": (_LEAVES_OUT.format("<"), "write `<=`"),
+    ">": (_LEAVES_OUT.format(">"), "write `>=`"),
+    "!=": ("`!=` cuts the weights in two, which is no convex set", "use `<=`, `>=` or `==`"),
+    "in": ("`in` is for row fields: weights are numbers in a range", "write `LOW <= w <= HIGH`"),
+}
 
 
 def comparison(context: Context, node: ast.Compare, types: list[Type]) -> Type:
     """Return the type of a chained comparison: Constraint, Predicate or Bool."""
     if UNKNOWN in types:
         return UNKNOWN
-    sides: list[Side] = list(
+    sides: list[Operand] = list(
         zip((node.first, *(side for _, side in node.rest)), types, strict=True)
     )
     operators = [operator for operator, _ in node.rest]
@@ -38,14 +47,14 @@ def comparison(context: Context, node: ast.Compare, types: list[Type]) -> Type:
     ]
     if UNKNOWN in results:
         return UNKNOWN
-    return CONSTRAINT if CONSTRAINT in results else results[0]
+    return next((kind for kind in (CONSTRAINT, PREDICATE) if kind in results), results[0])
 
 
-def _link(context: Context, operator: str, left: Side, right: Side) -> Type:
+def _link(context: Context, operator: str, left: Operand, right: Operand) -> Type:
     a, b = left[1], right[1]
     if isinstance(a, WeightType) or isinstance(b, WeightType):
         return _constraint(context, operator, left, right)
-    if ROW_VALUE in (a, b) and _comparable_with_row(operator, a, b):
+    if (_is_row(a) or _is_row(b)) and _comparable_with_row(operator, a, b):
         return PREDICATE
     if isinstance(a, NumberType) and isinstance(b, NumberType) and operator != "in":
         return BOOL if a.unit.converts_to(b.unit) else _mismatch(context, left, right)
@@ -56,15 +65,25 @@ def _link(context: Context, operator: str, left: Side, right: Side) -> Type:
 
 def _comparable_with_row(operator: str, a: Type, b: Type) -> bool:
     if operator == "in":
-        return a == ROW_VALUE and isinstance(b, ListType)
-    return all(t in (ROW_VALUE, STRING, BOOL) or isinstance(t, NumberType) for t in (a, b))
+        return _is_row(a) and isinstance(b, ListType) and _is_scalar(b.element)
+    return _is_scalar(a) and _is_scalar(b)
 
 
-def _constraint(context: Context, operator: str, left: Side, right: Side) -> Type:
+def _is_row(kind: Type) -> bool:
+    return kind in (ROW_VALUE, ROW_NUMBER)
+
+
+def _is_scalar(kind: Type | None) -> bool:
+    return kind in (None, ROW_VALUE, ROW_NUMBER, STRING, BOOL) or isinstance(kind, NumberType)
+
+
+def _constraint(context: Context, operator: str, left: Operand, right: Operand) -> Type:
     if operator in ("<", ">", "!=", "in"):
-        advice = f"write `{operator}=`" if operator in "<>" else "use `<=`, `>=` or `==`"
+        fact, advice = _STRICT[operator]
         span = left[0].span.to(right[0].span)
-        return context.report(StrictInequality(span=span, operator=operator, advice=advice))
+        return context.report(
+            StrictInequality(span=span, operator=operator, fact=fact, advice=advice)
+        )
     for side in (left, right):
         if not isinstance(side[1], (WeightType, NumberType)):
             return _refuse(context, operator, left, right)
@@ -76,7 +95,7 @@ def _constraint(context: Context, operator: str, left: Side, right: Side) -> Typ
     return _inequality(context, small, large)
 
 
-def _units_agree(left: Side, right: Side) -> bool:
+def _units_agree(left: Operand, right: Operand) -> bool:
     a, b = left[1], right[1]
     assert isinstance(a, (WeightType, NumberType))
     assert isinstance(b, (WeightType, NumberType))
@@ -90,39 +109,60 @@ def _units_agree(left: Side, right: Side) -> bool:
 
 
 def _is_about_observable(expression: ast.Expression) -> bool:
+    """Tell whether an expression is a multiple or a sum of `predicted(O)` and `risk(O)` alone."""
     match expression:
         case ast.Call(function=ast.Name(name=name)):
             return name in ("predicted", "risk")
         case ast.Signed(operand=inner):
             return _is_about_observable(inner)
+        case ast.Chain(first=first, rest=rest) if all(operator in "+-" for operator, _ in rest):
+            return all(_is_about_observable(part) for part in (first, *(p for _, p in rest)))
         case ast.Chain(first=first, rest=rest):
-            parts = [first, *(part for _, part in rest)]
-            return all(_is_about_observable(p) or isinstance(p, ast.Number) for p in parts)
+            parts = (first, *(part for _, part in rest))
+            return sum(any(_atoms(part)) for part in parts) == 1 and all(
+                _is_about_observable(part) for part in parts if any(_atoms(part))
+            )
     return False
 
 
-def _equality(context: Context, left: Side, right: Side) -> Type:
-    for expression, kind in (left, right):
+def _atoms(expression: ast.Expression) -> Iterator[bool]:
+    """Find the calls of an expression: what is left is a number."""
+    match expression:
+        case ast.Call():
+            yield True
+        case ast.Signed(operand=inner):
+            yield from _atoms(inner)
+        case ast.Chain(first=first, rest=rest):
+            for part in (first, *(p for _, p in rest)):
+                yield from _atoms(part)
+
+
+def _equality(context: Context, left: Operand, right: Operand) -> Type:
+    for (expression, kind), (other, _) in ((left, right), (right, left)):
         if isinstance(kind, WeightType) and kind.curvature is not Curvature.AFFINE:
+            text, limit = expression.span.text, other.span.text
+            bound = ">=" if kind.curvature in (Curvature.CONCAVE, Curvature.QUASI) else "<="
             return context.report(
                 WrongCurvature(
                     span=expression.span,
-                    place="a side of `==`",
-                    needed="affine",
+                    fact=f"`==` takes expressions that are affine in w, and this is "
+                    f"{kind.curvature.value}",
                     curvature=kind.curvature.value,
-                    advice="bound it from one side with `<=` or `>=`",
+                    advice=f"bound it from one side: `{text} {bound} {limit}`",
                 )
             )
     return _shapes(context, "==", left, right)
 
 
-def _inequality(context: Context, small: Side, large: Side) -> Type:
-    for side, other, allowed, place in (
-        (small, large, Curvature.CONVEX, "the smaller side of an inequality"),
-        (large, small, Curvature.CONCAVE, "the larger side of an inequality"),
+def _inequality(context: Context, small: Operand, large: Operand) -> Type:
+    for side, other, allowed in (
+        (small, large, Curvature.CONVEX),
+        (large, small, Curvature.CONCAVE),
     ):
         expression, kind = side
-        if not isinstance(kind, WeightType) or kind.curvature in (Curvature.AFFINE, allowed):
+        if not isinstance(kind, WeightType):
+            continue
+        if kind.curvature in (Curvature.AFFINE, Curvature.OPEN, allowed):
             continue
         if kind.curvature is Curvature.QUASI and side is large:
             if isinstance(other[1], NumberType):
@@ -135,51 +175,45 @@ def _inequality(context: Context, small: Side, large: Side) -> Type:
                     advice="write `ess(w) >= SHARE`",
                 )
             )
-        return context.report(
-            WrongCurvature(
-                span=expression.span,
-                place=place,
-                needed=f"{allowed.value} or affine",
-                curvature=kind.curvature.value,
-                advice=_turn_round(kind.curvature, expression),
-            )
-        )
+        return context.report(_wrong_way(expression, kind.curvature))
     return _shapes(context, "<=", small, large)
 
 
-def _turn_round(curvature: Curvature, expression: ast.Expression) -> str:
+def _wrong_way(expression: ast.Expression, curvature: Curvature) -> WrongCurvature:
     text = expression.span.text
-    if curvature is Curvature.CONVEX:
-        return f"only `{text} <= LIMIT` describes a convex set"
-    return f"only `{text} >= LIMIT` describes a convex set"
+    above = curvature is Curvature.CONVEX
+    side, other = ("above", "below") if above else ("below", "above")
+    bound = f"{text} {'<=' if above else '>='} LIMIT"
+    return WrongCurvature(
+        span=expression.span,
+        fact=f"`{text}` is {curvature.value} in w, so it can be bounded from {side} and not "
+        f"from {other}",
+        curvature=curvature.value,
+        advice=f"only `{bound}` describes a convex set of weights",
+    )
 
 
-def _shapes(context: Context, operator: str, left: Side, right: Side) -> Type:
+def _shapes(context: Context, operator: str, left: Operand, right: Operand) -> Type:
     shapes = {t.shape for _, t in (left, right) if isinstance(t, WeightType)} - {Shape.SCALAR}
     return CONSTRAINT if len(shapes) < 2 else _refuse(context, operator, left, right)
 
 
-def _mismatch(context: Context, left: Side, right: Side) -> Type:
+def _mismatch(context: Context, left: Operand, right: Operand) -> Type:
     units = [t.unit for _, t in (left, right) if isinstance(t, (WeightType, NumberType))]
     return context.report(
         UnitMismatch(
             span=right[0].span,
-            action="compare",
-            left=unit_words(units[0]),
-            right=unit_words(units[1]),
+            fact=f"cannot compare {unit_words(units[0])} and {unit_words(units[1])}",
+            left=units[0].words,
+            right=units[1].words,
             other=left[0].span,
+            advice=same_unit((left[0], units[0]), (right[0], units[1])),
         )
     )
 
 
-def _refuse(context: Context, operator: str, left: Side, right: Side) -> Type:
-    return context.report(
-        NoOperator(
-            span=right[0].span,
-            operator=operator,
-            left=article(left[1]),
-            right=article(right[1]),
-            other=left[0].span,
-            advice="comparisons are between weights and numbers, row fields and values, or numbers",
-        )
-    )
+def _refuse(context: Context, operator: str, left: Operand, right: Operand) -> Type:
+    advice = "comparisons are between weights and numbers, row fields and values, or numbers"
+    if operator == "in":
+        advice = "`in` stands between a row field and a list, such as `row.FIELD in [1, 2]`"
+    return no_operator(context, operator, left, right, advice)

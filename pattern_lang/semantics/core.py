@@ -17,6 +17,7 @@ from pattern_lang.semantics.types import (
     OPTIMIZER,
     PREDICATE,
     REAL,
+    ROW_NUMBER,
     ROW_VALUE,
     SAMPLER,
     SCHEDULE,
@@ -149,19 +150,19 @@ DATA_SOURCES = (
 OBSERVABLES = (
     Signature(
         "loss",
-        (needs("model", MODEL), needs("on", DATA, named=True)),
+        (needs("m", MODEL), needs("on", DATA, named=True)),
         _observable(Unit.NATS),
         doc="Mean loss over the units of a data set.",
     ),
     Signature(
         "llc",
-        (needs("model", MODEL), needs("on", DATA, named=True), takes("held", BOOL)),
+        (needs("m", MODEL), needs("on", DATA, named=True), takes("held", BOOL)),
         _observable(Unit.ONE),
         doc="Local learning coefficient, of the re-weighted problem or with the loss held.",
     ),
     Signature(
         "free_energy",
-        (needs("model", MODEL), needs("on", DATA, named=True)),
+        (needs("m", MODEL), needs("on", DATA, named=True)),
         _observable(Unit.NATS),
         doc="Local free energy -log Z on the re-weighted data.",
     ),
@@ -185,7 +186,7 @@ OBSERVABLES = (
         "python",
         (
             needs("function", STRING),
-            takes("model", MODEL, named=False),
+            takes("m", MODEL, named=False),
             takes("on", DATA),
             takes("unit", UNIT, STRING),
         ),
@@ -195,7 +196,7 @@ OBSERVABLES = (
     ),
     Signature(
         "component",
-        (needs("model", MODEL), needs("pattern", STRING)),
+        (needs("m", MODEL), needs("glob", STRING)),
         COMPONENT,
         doc="All parameters whose names match a glob.",
     ),
@@ -327,22 +328,22 @@ TARGETS = tuple(
 )
 
 ARMS = (
-    Signature("shuffled", (needs("pattern", ARM),), ARM, doc="The same weights, permuted."),
+    Signature("shuffled", (needs("arm", ARM),), ARM, doc="The same weights, permuted."),
     Signature(
         "random_direction",
-        (needs("pattern", ARM),),
+        (needs("arm", ARM),),
         ARM,
         doc="Weights of the same size in a random direction.",
     ),
     Signature(
         "heuristic",
-        (needs("row", ROW_VALUE), needs("like", ARM, named=True)),
+        (needs("row", ROW_VALUE, ROW_NUMBER), needs("like", ARM, named=True)),
         ARM,
         doc="Weights from a row expression, matched in scale.",
     ),
     Signature(
         "sweep",
-        (needs("pattern", ARM), needs("dose", ListType(REAL), named=True)),
+        (needs("arm", ARM), needs("dose", ListType(REAL), named=True)),
         ARM,
         doc="The pattern at several doses.",
     ),

@@ -1,10 +1,11 @@
 """The type of each kind of declaration, checking its body on the way."""
 
 from pattern_lang.diagnostics.catalogue.names import DuplicateName
-from pattern_lang.semantics.calls import find_callee
+from pattern_lang.semantics.calls import report_incomplete
 from pattern_lang.semantics.context import Context
 from pattern_lang.semantics.scope import Local, Scope, Symbol
-from pattern_lang.semantics.statements import check_body, check_study
+from pattern_lang.semantics.statements import check_body
+from pattern_lang.semantics.studies import check_study
 from pattern_lang.semantics.typenames import type_of_name
 from pattern_lang.semantics.types import (
     DATA,
@@ -34,7 +35,7 @@ def declare(context: Context, symbol: Symbol) -> Type:
             return wanted
         case ast.Binding(keyword=keyword, value=value):
             wanted = MODEL if keyword == "model" else DATA
-            context.check(value, scope, wanted, place=f"{keyword} `{symbol.name}`")
+            context.check(value, scope, wanted, place=f"`{symbol.name}`")
             return wanted
         case ast.Observable():
             return _observable(context, declaration, scope)
@@ -66,7 +67,9 @@ def _parameters(context: Context, parameters: tuple[ast.Parameter, ...], scope: 
         name = parameter.name.name
         if name in seen:
             first = seen[name].name.span
-            context.report(DuplicateName(span=parameter.name.span, name=name, first=first))
+            context.report(
+                DuplicateName(span=parameter.name.span, name=name, where="list", first=first)
+            )
         seen[name] = parameter
         wanted = _type(context, parameter.type)
         if parameter.default is not None:
@@ -76,10 +79,18 @@ def _parameters(context: Context, parameters: tuple[ast.Parameter, ...], scope: 
 
 
 def _observable(context: Context, node: ast.Observable, scope: Scope) -> Type:
+    seen: dict[str, ast.Index] = {}
     for index in node.indices:
-        context.check(index.range, scope, RANGE, place=f"the range of `{index.name.name}`")
+        name = index.name.name
+        if name in seen:
+            first = seen[name].name.span
+            context.report(
+                DuplicateName(span=index.name.span, name=name, where="list", first=first)
+            )
+        seen[name] = index
+        context.check(index.range, scope, RANGE, place=f"what `{index.name.name}` runs over")
         scope = scope.with_locals(Local(index.name.name, INT))
-    place = f"observable `{node.name.name}`"
+    place = f"`{node.name.name}`"
     found = context.check(node.value, scope, ObservableType(None), place=place)
     if isinstance(found, ObservableType):
         return ObservableType(found.unit, family=len(node.indices))
@@ -96,6 +107,5 @@ def _definition(context: Context, node: ast.Def, scope: Scope, symbol: Symbol) -
 
 
 def _instance(context: Context, value: ast.Expression, scope: Scope) -> Type:
-    if isinstance(value, ast.Call):
-        find_callee(value.function, scope)
-    return context.check(value, scope, PATTERN, place="an instance")
+    report_incomplete(context, value, scope)
+    return context.check(value, scope, PATTERN, place="what stands behind `pattern NAME =`")

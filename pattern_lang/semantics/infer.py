@@ -1,21 +1,29 @@
 """The type of an expression: one case for each kind of node."""
 
-from pattern_lang.diagnostics.catalogue.names import NotInModule, UnknownMember, UnknownName
-from pattern_lang.diagnostics.catalogue.types import NoOperator, UnknownUnit, WrongIndexing
+from pattern_lang.diagnostics import Span
+from pattern_lang.diagnostics.catalogue.goals import NotAConstraint, NotConvex
+from pattern_lang.diagnostics.catalogue.names import UnknownMember, UnknownName
+from pattern_lang.diagnostics.catalogue.types import TypeMismatch, UnknownUnit, WrongIndexing
 from pattern_lang.diagnostics.suggest import closest
 from pattern_lang.semantics import operators
-from pattern_lang.semantics.calls import call
+from pattern_lang.semantics.calls import call, not_in_module
 from pattern_lang.semantics.comparisons import comparison
-from pattern_lang.semantics.context import Context, article
-from pattern_lang.semantics.core import UNITS, core_functions
+from pattern_lang.semantics.context import Context, article, clause
+from pattern_lang.semantics.core import MODEL_METHODS, core_functions
+from pattern_lang.semantics.modules import where_declared
 from pattern_lang.semantics.scope import Local, Namespace, Scope, Symbol
+from pattern_lang.semantics.signatures import form
+from pattern_lang.semantics.typenames import type_of_name
 from pattern_lang.semantics.types import (
     ARM,
     BOOL,
+    CONSTRAINT,
     DATA,
     FUNCTION,
     INT,
+    MODEL,
     MODULE,
+    PATTERN,
     PREDICATE,
     RANGE,
     REAL,
@@ -29,10 +37,11 @@ from pattern_lang.semantics.types import (
     Type,
     fits,
 )
-from pattern_lang.semantics.units import UNIT_NAMES
+from pattern_lang.semantics.units import UNIT_NAMES, unit_advice
 from pattern_lang.syntax import ast
 
 _CORE = core_functions()
+_MEMBERS = "only rows, modules and models have something after a dot"
 
 
 def infer(  # noqa: C901  (one case for each kind of node)
@@ -70,12 +79,11 @@ def infer(  # noqa: C901  (one case for each kind of node)
             base, exponent = context.infer(node.base, scope), context.infer(node.exponent, scope)
             return operators.power(context, node, base, exponent)
         case ast.Compare():
-            sides = (node.first, *(side for _, side in node.rest))
-            return comparison(context, node, [context.infer(side, scope) for side in sides])
-        case ast.Logical(operands=operands):
-            return _truth(context, operands, scope)
+            return comparison(context, node, _sides(context, node, scope, wanted))
+        case ast.Logical(operator=operator, operands=operands):
+            return _truth(context, node.span, operator, operands, scope)
         case ast.Negation(operand=operand):
-            return _truth(context, (operand,), scope)
+            return _truth(context, node.span, "not", (operand,), scope)
         case ast.Where():
             context.check(node.base, scope, DATA, place="what stands before `where`")
             for predicate in node.predicates:
@@ -84,12 +92,23 @@ def infer(  # noqa: C901  (one case for each kind of node)
     raise AssertionError(node)
 
 
+def _sides(context: Context, node: ast.Compare, scope: Scope, wanted: Type | None) -> list[Type]:
+    """Return the types of what is compared; what stands beside a row field may be a text."""
+    first = context.infer(node.first, scope, ROW_VALUE if wanted == PREDICATE else None)
+    hint = STRING if first == ROW_VALUE else None
+    return [first, *(context.infer(side, scope, hint) for _, side in node.rest)]
+
+
 def _quantity(context: Context, node: ast.Quantity) -> Type:
     unit = UNIT_NAMES.get(node.unit.name)
     if unit is not None:
         return NumberType(unit, integer=False)
-    advice = closest(node.unit.name, UNITS, f"units are {', '.join(UNITS)}")
-    return context.report(UnknownUnit(span=node.unit.span, name=node.unit.name, advice=advice))
+    name = node.unit.name
+    if name[0] == "_" and name.strip("_").replace("_", "").isdigit():
+        advice = "write the digits of a number without a sign between them"
+    else:
+        advice = unit_advice(name)
+    return context.report(UnknownUnit(span=node.unit.span, name=name, advice=advice))
 
 
 def _name(context: Context, node: ast.Name, scope: Scope, wanted: Type | None) -> Type:
@@ -100,6 +119,7 @@ def _name(context: Context, node: ast.Name, scope: Scope, wanted: Type | None) -
         case Symbol():
             return context.type_of(meaning, node.span)
         case Namespace():
+            context.used.add(meaning)
             return MODULE
     if node.name == "row":
         return ROW
@@ -109,34 +129,67 @@ def _name(context: Context, node: ast.Name, scope: Scope, wanted: Type | None) -
         return FUNCTION
     if node.name in scope.module.file.lost:
         return UNKNOWN
-    known = (*scope.visible(), *_CORE, "row", *(("base",) if wanted == ARM else ()))
-    advice = closest(node.name, known, "declare it, or `use` the module that has it")
-    return context.report(UnknownName(span=node.span, name=node.name, advice=advice))
+    return context.report(
+        UnknownName(
+            span=node.span, name=node.name, advice=_unknown(context, node.name, scope, wanted)
+        )
+    )
+
+
+def _unknown(context: Context, name: str, scope: Scope, wanted: Type | None) -> str:
+    """Return the next step for a name that nothing declares."""
+    if name.lower() in ("true", "false"):
+        return f"write `{name.lower()}`"
+    extra = ("base",) if wanted == ARM else ()
+    fitting = [item for item in scope.visible() if wanted and _fits(scope, item, wanted)]
+    advice = context.suggest(name, (*fitting, *extra))
+    advice = advice or context.suggest(name, (*scope.visible(), *_CORE, "row"))
+    if not advice and wanted == ROW_VALUE:
+        return f"a field of the rows is written `row.{name}`"
+    if not advice and wanted == STRING:
+        return f'a text stands in quotes: `"{name}"`'
+    return advice or where_declared(name)
+
+
+def _fits(scope: Scope, name: str, wanted: Type) -> bool:
+    """Tell whether what a name is declared as fits a type, without checking its declaration."""
+    found: Type | None = None
+    match scope.find(name):
+        case Local(type=known):
+            found = known
+        case Symbol(declaration=ast.Binding(keyword=keyword)):
+            found = MODEL if keyword == "model" else DATA
+        case Symbol(declaration=ast.Observable(indices=indices)):
+            found = ObservableType(None, len(indices))
+        case Symbol(declaration=ast.Param(type=written)):
+            found = type_of_name(written)[0]
+        case Symbol(declaration=ast.Pattern() | ast.Instance()):
+            found = PATTERN
+    return found is not None and fits(found, wanted)
 
 
 def _attribute(context: Context, node: ast.Attribute, scope: Scope) -> Type:
     base = node.base
     meaning = scope.find(base.name) if isinstance(base, ast.Name) else None
     if isinstance(meaning, Namespace):
+        context.used.add(meaning)
         symbol = meaning.module.names.get(node.name.name)
         if isinstance(symbol, Symbol):
             return context.type_of(symbol, node.span)
-        known = [item.name for item in meaning.module.declared()]
-        advice = closest(node.name.name, known, f"it has {', '.join(known)}")
-        return context.report(
-            NotInModule(
-                span=node.name.span, module=meaning.name, name=node.name.name, advice=advice
-            )
-        )
+        return not_in_module(context, meaning, node.name)
     found = context.infer(base, scope)
     if found in (ROW, UNKNOWN):
         return ROW_VALUE if found == ROW else UNKNOWN
+    if node.name.name in MODEL_METHODS and found == MODEL:
+        return FUNCTION
+    known = MODEL_METHODS if found == MODEL else ()
+    otherwise = f"what a Model has is `{form(MODEL_METHODS['at'])}`" if known else _MEMBERS
     return context.report(
         UnknownMember(
             span=node.name.span,
-            type=str(found),
+            type=article(found),
             name=node.name.name,
-            advice="only `row`, modules and models have members",
+            advice=closest(node.name.name, known, otherwise),
         )
     )
 
@@ -145,22 +198,34 @@ def _subscript(context: Context, node: ast.Subscript, scope: Scope) -> Type:
     found = context.infer(node.base, scope)
     for index in node.indices:
         context.check(index, scope, INT, place="an index")
+    name, given = node.base.span.text, len(node.indices)
+    span, short = node.span, "indexed here"
     match found:
-        case ObservableType(family=0) | NumberType():
-            fact = f"this is {article(found)}, not a family, so it takes no index"
-            advice = "remove the index, or declare the family with `observable NAME[i in 0..N]`"
+        case ObservableType(family=0):
+            fact = f"`{name}` is one observable, not a family, so it takes no index"
+            advice = f"remove the index, or declare `observable {name}[i in 0..N]`"
         case ObservableType(family=count):
-            if count == len(node.indices):
+            if count == given:
                 return ObservableType(found.unit)
-            fact = f"this family takes {count} indices, but {len(node.indices)} are given"
-            advice = f"give {count} indices"
-        case ListType(element=element) if len(node.indices) == 1 and element:
+            fact = f"the family `{name}` takes {_indices(count)}, and {given} {_are(given)} given"
+            advice = f"write `{name}[{', '.join('ijklmnop'[:count])}]`"
+            span = node.indices[0].span.to(node.indices[-1].span)
+            short = _indices(given)
+        case ListType(element=element) if given == 1 and element:
             return element
         case _ if found == UNKNOWN:
             return UNKNOWN
         case _:
-            fact, advice = f"this is {article(found)}, which takes no index", "remove the index"
-    return context.report(WrongIndexing(span=node.span, fact=fact, advice=advice))
+            fact, advice = f"{clause(found)}, which takes no index", "remove the index"
+    return context.report(WrongIndexing(span=span, fact=fact, short=short, advice=advice))
+
+
+def _indices(count: int) -> str:
+    return "1 index" if count == 1 else f"{count} indices"
+
+
+def _are(count: int) -> str:
+    return "is" if count == 1 else "are"
 
 
 def _list(context: Context, node: ast.ListOf, scope: Scope, wanted: Type | None) -> Type:
@@ -168,45 +233,76 @@ def _list(context: Context, node: ast.ListOf, scope: Scope, wanted: Type | None)
     types = [context.infer(item, scope, element) for item in node.items]
     if not types:
         return ListType(element)
-    first = next((kind for kind in types if kind != INT), types[0])
+    if UNKNOWN in types:
+        return UNKNOWN
+    common = types[0]
     for item, kind in zip(node.items, types, strict=True):
-        if not (fits(kind, first) or fits(first, kind) or _both_observables(kind, first)):
+        joined = _common(common, kind)
+        if joined is None:
             return context.report(
-                NoOperator(
+                TypeMismatch(
                     span=item.span,
-                    operator="[ ]",
-                    left=article(first),
-                    right=article(kind),
-                    other=node.items[types.index(first)].span,
-                    advice="the items of a list have one type",
+                    place="each item of this list",
+                    wanted=f"{article(common)}, as its first one is",
+                    found=clause(kind),
                 )
             )
-    return ListType(first)
+        common = joined
+    return ListType(common)
 
 
-def _both_observables(a: Type, b: Type) -> bool:
-    return all(isinstance(kind, (ObservableType)) for kind in (a, b)) or all(
-        isinstance(kind, NumberType) for kind in (a, b)
-    )
+def _common(one: Type, other: Type) -> Type | None:
+    """Return the type of a list with items of two types, or None where there is none."""
+    if isinstance(one, ObservableType) and isinstance(other, ObservableType):
+        return one if one == other else ObservableType(None, max(one.family, other.family))
+    if fits(other, one):
+        return one
+    return other if fits(one, other) else None
 
 
 def _chain(context: Context, node: ast.Chain, scope: Scope, wanted: Type | None) -> Type:
     hint = wanted if isinstance(wanted, ObservableType) else None
     done: ast.Expression = node.first
     found = context.infer(node.first, scope, hint)
-    for count, (operator, operand) in enumerate(node.rest, start=1):
+    for operator, operand in node.rest:
         right = context.infer(operand, scope, hint)
-        whole = ast.Chain(done.span.to(operand.span), node.first, node.rest[:count])
-        found = operators.binary(context, operator, (done, found), (operand, right), whole)
-        done = whole
+        span = done.span.to(operand.span)
+        found = operators.binary(context, operator, (done, found), (operand, right), span)
+        # What has been read so far: its place is all that messages need of it.
+        done = ast.Expression(span)
     return found
 
 
-def _truth(context: Context, operands: tuple[ast.Expression, ...], scope: Scope) -> Type:
-    types = [
-        context.check(operand, scope, PREDICATE, BOOL, place="what `and`, `or` and `not` join")
-        for operand in operands
-    ]
+def _truth(
+    context: Context, span: Span, word: str, operands: tuple[ast.Expression, ...], scope: Scope
+) -> Type:
+    types = [context.infer(operand, scope, PREDICATE) for operand in operands]
+    if CONSTRAINT in types:
+        return _joined_constraints(context, span, word)
+    for operand, kind in zip(operands, types, strict=True):
+        if not (fits(kind, PREDICATE) or fits(kind, BOOL)):
+            found, wanted = clause(kind), "a Predicate or a Bool"
+            place = f"what stands {'after' if word == 'not' else 'beside'} `{word}`"
+            return context.report(
+                TypeMismatch(span=operand.span, place=place, wanted=wanted, found=found)
+            )
     if UNKNOWN in types:
         return UNKNOWN
     return BOOL if all(kind == BOOL for kind in types) else PREDICATE
+
+
+def _joined_constraints(context: Context, span: Span, word: str) -> Type:
+    if word == "and":
+        return context.report(
+            NotAConstraint(
+                span=span,
+                found="these are several, joined by `and`",
+                advice="write a `require` for each, or a chain such as `0 <= w <= 4`",
+            )
+        )
+    facts = {
+        "or": ("weights that meet one constraint or another are no convex set", "keep one of them"),
+        "not": ("weights that break a constraint are no convex set", "turn the comparison round"),
+    }
+    fact, advice = facts[word]
+    return context.report(NotConvex(span=span, fact=fact, curvature="not convex", advice=advice))

@@ -1,8 +1,9 @@
 """Load a file and everything it uses, and give every declaration a symbol."""
 
+import re
 from pathlib import PurePath
 
-from attrs import define, field
+from attrs import define, evolve, field
 
 from pattern_lang.diagnostics import Problem, SourceFile, Span
 from pattern_lang.diagnostics.catalogue.lints import NoEdition
@@ -13,13 +14,16 @@ from pattern_lang.diagnostics.catalogue.names import (
     ModuleNotFound,
     NotInModule,
     UnknownEdition,
+    UnnamedModule,
 )
-from pattern_lang.diagnostics.suggest import closest
+from pattern_lang.diagnostics.catalogue.syntax import UnreadableText
+from pattern_lang.diagnostics.suggest import closest, near
 from pattern_lang.resources import library_file, library_modules
 from pattern_lang.semantics.scope import Module, Namespace, Symbol
 from pattern_lang.syntax import ast
-from pattern_lang.syntax.bundle import Bundle, places
+from pattern_lang.syntax.bundle import Bundle, NotTextError, places
 from pattern_lang.syntax.recover import parse
+from pattern_lang.syntax.words import RESERVED
 
 NEWEST_EDITION = 2026
 _NAMED = (
@@ -60,7 +64,9 @@ class Loader:
         editions = [d for d in declarations if isinstance(d, ast.Edition)]
         for edition in editions:
             if edition is not declarations[0]:
-                self.problems.append(MisplacedEdition(span=edition.span))
+                again = isinstance(declarations[0], ast.Edition)
+                advice = "remove it" if again else "move it to the top of the file"
+                self.problems.append(MisplacedEdition(span=edition.span, advice=advice))
             elif edition.number.value != NEWEST_EDITION:
                 number = edition.number
                 self.problems.append(
@@ -74,33 +80,36 @@ class Loader:
     def _declare(self, module: Module, name: ast.Identifier, meaning: Symbol | Namespace) -> None:
         first = module.names.get(name.name)
         if first is not None:
-            where = first.span if isinstance(first, (Symbol, Namespace)) else name.span
-            self.problems.append(DuplicateName(span=name.span, name=name.name, first=where))
+            where = module.places[name.name]
+            self.problems.append(
+                DuplicateName(span=name.span, name=name.name, where="file", first=where)
+            )
             return
         module.names[name.name] = meaning
+        module.places[name.name] = name.span
 
     def _use(self, module: Module, use: ast.Use) -> None:
         used = self._file(module, use) if use.is_file else self._library(use)
+        stem = PurePath(use.module).stem if use.is_file else use.module.split(".")[-1]
         if used is None:
-            names = use.names or ((use.alias,) if use.alias else ())
-            shown = {name.name for name in names} or {PurePath(use.module).stem.split(".")[-1]}
-            module.file = ast.File(
-                module.file.span, module.file.declarations, module.file.lost | shown
-            )
+            given = (*(use.names or ()), *((use.alias,) if use.alias else ()))
+            _lose(module, *(name.name for name in given), *(() if given else (stem,)))
             return
-        if use.names is None:
-            stem = PurePath(use.module).stem if use.is_file else use.module.split(".")[-1]
+        if use.alias is not None or use.names is None:
             name = use.alias or ast.Identifier(use.module_span, stem)
-            self._declare(module, name, Namespace(name.name, used, use.span))
-            return
+            if not name.name.isidentifier() or name.name in RESERVED:
+                advice = f'write `use "{use.module}" as NAME`'
+                problem = UnnamedModule(span=name.span, name=name.name, advice=advice)
+                self.problems.append(problem)
+                return
+            self._declare(module, name, Namespace(name.name, used, name.span))
         exported = {symbol.name: symbol for symbol in used.declared()}
-        for name in use.names:
+        for name in use.names or ():
             if name.name in exported:
                 self._declare(module, name, exported[name.name])
-            elif name.name not in used.file.lost:
-                module.file = ast.File(
-                    module.file.span, module.file.declarations, module.file.lost | {name.name}
-                )
+                continue
+            _lose(module, name.name)
+            if name.name not in used.file.lost:
                 advice = closest(name.name, exported, f"it has {', '.join(sorted(exported))}")
                 self.problems.append(
                     NotInModule(span=name.span, module=use.module, name=name.name, advice=advice)
@@ -110,8 +119,7 @@ class Loader:
         root, _, short = use.module.partition(".")
         known = library_modules()
         if root != "std" or short not in known:
-            advice = closest(short or root, known, f"the library has {', '.join(known)}")
-            what = f"module `{use.module}`"
+            what, advice = f"module `{use.module}`", _library_advice(root, short, known)
             self.problems.append(ModuleNotFound(span=use.module_span, what=what, advice=advice))
             return None
         if use.module not in self.loaded:
@@ -128,7 +136,10 @@ class Loader:
                 return None
             if path in self.loaded:
                 return self.loaded[path]
-            text = self.bundle.read(path)
+            text = self._read(use, path)
+            if isinstance(text, Problem):
+                self.problems.append(text)
+                return None
             if text is not None:
                 return self.load(SourceFile(path, text), path, str(PurePath(path).parent))
         self.problems.append(
@@ -140,3 +151,39 @@ class Loader:
             )
         )
         return None
+
+    def _read(self, use: ast.Use, path: str) -> str | Problem | None:
+        try:
+            return self.bundle.read(path)
+        except NotTextError as error:
+            return UnreadableText(span=use.module_span, path=path, reason=error.reason)
+        except OSError as error:
+            return ModuleNotFound(
+                span=use.module_span,
+                what=f'readable file "{use.module}"',
+                advice=f"the system says of {path}: {error.strerror}",
+            )
+
+
+def where_declared(name: str) -> str:
+    """Return the next step for an unknown name: the module of the library that has it."""
+    if name in library_modules():
+        return f"the library has it: `use std.{name}`"
+    declared = re.compile(rf"^(?:def|rules|param|observable) {re.escape(name)}\b", re.MULTILINE)
+    for module in library_modules():
+        if declared.search(library_file(module).read_text(encoding="utf-8")):
+            return f"the library has it: `use std.{module} {{ {name} }}`"
+    return "declare it, or `use` the module that has it"
+
+
+def _lose(module: Module, *names: str) -> None:
+    """Note names that are not there for a reason already reported."""
+    module.file = evolve(module.file, lost=module.file.lost | set(names))
+
+
+def _library_advice(root: str, short: str, known: tuple[str, ...]) -> str:
+    listed = ", ".join(f"`std.{name}`" for name in known)
+    if root != "std" and short == "pat":
+        return f'a file stands in quotes: `use "{root}.pat"`'
+    found = near(short or root, known, most=1)
+    return f"did you mean `std.{found[0]}`?" if found else f"the library has {listed}"

@@ -1,14 +1,18 @@
 """What `+ - * / ^` and signs mean for each pair of types, curvature included."""
 
+import operator as operators
+from collections.abc import Callable
+
 from attrs import evolve
 
+from pattern_lang.diagnostics import Span
 from pattern_lang.diagnostics.catalogue.goals import NotConvex
 from pattern_lang.diagnostics.catalogue.types import NoOperator, UnitMismatch
-from pattern_lang.semantics.context import Context, article
+from pattern_lang.semantics.context import Context, article, clause
 from pattern_lang.semantics.types import (
     REAL,
+    ROW_NUMBER,
     ROW_VALUE,
-    STRING,
     UNKNOWN,
     Curvature,
     NumberType,
@@ -21,31 +25,42 @@ from pattern_lang.semantics.units import Unit
 from pattern_lang.syntax import ast
 
 _MIRROR = {
-    Curvature.AFFINE: Curvature.AFFINE,
     Curvature.CONVEX: Curvature.CONCAVE,
     Curvature.CONCAVE: Curvature.CONVEX,
+    Curvature.OPEN: Curvature.OPEN,
 }
+
+_ARITHMETIC: dict[str, Callable[[float, float], float]] = {
+    "+": operators.add,
+    "-": operators.sub,
+    "*": operators.mul,
+    "/": operators.truediv,
+}
+
+Operand = tuple[ast.Expression, Type]
 
 
 def constant_sign(expression: ast.Expression) -> int | None:
     """Return the sign of a number that is written out, or None where it needs a value."""
+    value = _constant(expression)
+    return None if value is None else (value > 0) - (value < 0)
+
+
+def _constant(expression: ast.Expression) -> float | None:
     match expression:
-        case ast.Number() | ast.Quantity():
-            return (expression.value > 0) - (expression.value < 0)
-        case ast.Signed():
-            inner = constant_sign(expression.operand)
-            return inner if inner is None or expression.sign == "+" else -inner
-        case ast.Chain() if all(operator in "*/" for operator, _ in expression.rest):
-            signs = [
-                constant_sign(expression.first),
-                *(constant_sign(e) for _, e in expression.rest),
-            ]
-            if None in signs:
-                return None
-            product = 1
-            for sign in signs:
-                product *= sign or 0
-            return product
+        case ast.Number(value=number) | ast.Quantity(value=number):
+            return float(number)
+        case ast.Signed(sign=sign, operand=operand):
+            inner = _constant(operand)
+            return inner if inner is None or sign == "+" else -inner
+        case ast.Chain(first=first, rest=rest):
+            total = _constant(first)
+            for operator, operand in rest:
+                value = _constant(operand)
+                if total is None or value is None or (operator == "/" and not value):
+                    return None
+                total = _ARITHMETIC[operator](total, value)
+            return total
     return None
 
 
@@ -55,30 +70,31 @@ def signed(context: Context, node: ast.Signed, operand: Type) -> Type:
         case NumberType() | ObservableType(family=0):
             return operand
         case WeightType():
-            return scaled(context, node, operand, -1 if node.sign == "-" else 1)
-    if operand in (ROW_VALUE, UNKNOWN):
-        return operand
-    other = node.operand.span
+            return scaled(context, node.span, operand, -1 if node.sign == "-" else 1)
+    if operand == UNKNOWN:
+        return UNKNOWN
+    if operand in (ROW_VALUE, ROW_NUMBER):
+        return ROW_NUMBER
     return context.report(
         NoOperator(
-            span=node.span,
-            operator=node.sign,
-            left="nothing",
-            right=article(operand),
-            other=other,
-            advice="a sign applies to numbers, observables and expressions in w",
+            span=node.operand.span,
+            fact=f"the sign `{node.sign}` does not apply to {article(operand)}",
+            right=clause(operand),
+            advice="a sign stands before numbers, observables and expressions in w",
         )
     )
 
 
-def scaled(context: Context, node: ast.Expression, weights: WeightType, sign: int | None) -> Type:
+def scaled(context: Context, span: Span, weights: WeightType, sign: int | None) -> Type:
     """Return the type of an expression in w times a number with this sign (None: unknown)."""
-    if sign is None or sign > 0 or weights.curvature is Curvature.AFFINE:
+    if weights.curvature is Curvature.AFFINE or (sign is not None and sign > 0):
         return weights
+    if not sign:
+        return evolve(weights, curvature=Curvature.OPEN)
     if weights.curvature is Curvature.QUASI:
         return context.report(
             NotConvex(
-                span=node.span,
+                span=span,
                 fact="a negative multiple of `ess` bounds no convex set of weights",
                 curvature="quasiconvex",
                 advice="write it as `ess(w) >= SHARE`",
@@ -90,26 +106,34 @@ def scaled(context: Context, node: ast.Expression, weights: WeightType, sign: in
 def binary(
     context: Context,
     operator: str,
-    left: tuple[ast.Expression, Type],
-    right: tuple[ast.Expression, Type],
-    node: ast.Expression,
+    left: Operand,
+    right: Operand,
+    span: Span,
 ) -> Type:
-    """Return the type of `left operator right`; `node` is the whole expression."""
+    """Return the type of `left operator right`; `span` is the place of the whole."""
     types = (left[1], right[1])
     if UNKNOWN in types:
         return UNKNOWN
     rule = _sum if operator in "+-" else _product
-    found = rule(context, operator, left, right, node)
+    found = rule(context, operator, left, right, span)
     if found is not None:
         return found
+    return no_operator(context, operator, left, right, _advice(operator, *types))
+
+
+def no_operator(
+    context: Context, operator: str, left: Operand, right: Operand, advice: str
+) -> Type:
+    """Report an operator between two types that it does not join."""
+    names = article(left[1]), article(right[1])
     return context.report(
         NoOperator(
             span=right[0].span,
-            operator=operator,
-            left=article(types[0]),
-            right=article(types[1]),
+            fact=f"`{operator}` does not apply to {names[0]} and {names[1]}",
+            left=clause(left[1]),
+            right=clause(right[1]),
             other=left[0].span,
-            advice=_advice(operator, *types),
+            advice=advice,
         )
     )
 
@@ -117,9 +141,9 @@ def binary(
 def _sum(
     context: Context,
     operator: str,
-    left: tuple[ast.Expression, Type],
-    right: tuple[ast.Expression, Type],
-    node: ast.Expression,
+    left: Operand,
+    right: Operand,
+    span: Span,
 ) -> Type | None:
     match left[1], right[1]:
         case NumberType() as a, NumberType() as b:
@@ -139,41 +163,41 @@ def _sum(
                 return _mismatch(context, operator, left, right, units)
             return o
         case (WeightType(), _) | (_, WeightType()):
-            return _weights_sum(context, operator, left, right, node)
+            return _weights_sum(context, operator, left, right, span)
         case a, b if _is_row_arithmetic(a, b):
-            return ROW_VALUE
+            return ROW_NUMBER
     return None
 
 
 def _weights_sum(
     context: Context,
     operator: str,
-    left: tuple[ast.Expression, Type],
-    right: tuple[ast.Expression, Type],
-    node: ast.Expression,
+    left: Operand,
+    right: Operand,
+    span: Span,
 ) -> Type | None:
     match left[1], right[1]:
         case WeightType() as w, NumberType() as n:
             return _weights_and_number(context, operator, left, right, (w, n))
         case NumberType() as n, WeightType() as w:
-            negated = scaled(context, right[0], w, -1 if operator == "-" else 1)
+            negated = scaled(context, right[0].span, w, -1 if operator == "-" else 1)
             if not isinstance(negated, WeightType):
                 return negated
             return _weights_and_number(context, operator, left, right, (negated, n))
         case WeightType() as a, WeightType() as b:
-            other = scaled(context, right[0], b, -1 if operator == "-" else 1)
+            other = scaled(context, right[0].span, b, -1 if operator == "-" else 1)
             if not isinstance(other, WeightType):
                 return other
-            return _weights_and_weights(context, operator, left, right, (a, other), node)
+            return _weights_and_weights(context, operator, left, right, (a, other), span)
     return None
 
 
 def _product(
     context: Context,
     operator: str,
-    left: tuple[ast.Expression, Type],
-    right: tuple[ast.Expression, Type],
-    node: ast.Expression,
+    left: Operand,
+    right: Operand,
+    span: Span,
 ) -> Type | None:
     match left[1], right[1]:
         case NumberType() as a, NumberType() as b:
@@ -183,11 +207,11 @@ def _product(
         case NumberType() as n, ObservableType(family=0) as o if _is_plain(n) and operator == "*":
             return o
         case WeightType() as w, NumberType() as n if _is_plain(n):
-            return scaled(context, node, w, constant_sign(right[0]))
+            return scaled(context, span, w, constant_sign(right[0]))
         case NumberType() as n, WeightType() as w if _is_plain(n) and operator == "*":
-            return scaled(context, node, w, constant_sign(left[0]))
+            return scaled(context, span, w, constant_sign(left[0]))
         case a, b if _is_row_arithmetic(a, b):
-            return ROW_VALUE
+            return ROW_NUMBER
     return None
 
 
@@ -208,17 +232,9 @@ def power(context: Context, node: ast.Power, base: Type, exponent: Type) -> Type
         if _is_plain(base) and _is_plain(exponent):
             return REAL
     elif _is_row_arithmetic(base, exponent):
-        return ROW_VALUE
-    return context.report(
-        NoOperator(
-            span=node.exponent.span,
-            operator="^",
-            left=article(base),
-            right=article(exponent),
-            other=node.base.span,
-            advice="powers are of plain numbers and row fields",
-        )
-    )
+        return ROW_NUMBER
+    advice = "powers are of plain numbers and row fields"
+    return no_operator(context, "^", (node.base, base), (node.exponent, exponent), advice)
 
 
 def _is_plain(number: NumberType) -> bool:
@@ -226,9 +242,10 @@ def _is_plain(number: NumberType) -> bool:
 
 
 def _is_row_arithmetic(left: Type, right: Type) -> bool:
-    allowed = (ROW_VALUE, STRING)
-    numeric = isinstance(left, NumberType) or isinstance(right, NumberType)
-    return ROW_VALUE in (left, right) and (numeric or (left in allowed and right in allowed))
+    rows = (ROW_VALUE, ROW_NUMBER)
+    return (left in rows or right in rows) and all(
+        kind in rows or isinstance(kind, NumberType) for kind in (left, right)
+    )
 
 
 def _number_product(operator: str, a: NumberType, b: NumberType) -> Type | None:
@@ -241,20 +258,17 @@ def _number_product(operator: str, a: NumberType, b: NumberType) -> Type | None:
 
 
 def _mismatch(
-    context: Context,
-    operator: str,
-    left: tuple[ast.Expression, Type],
-    right: tuple[ast.Expression, Type],
-    units: tuple[Unit, Unit],
+    context: Context, operator: str, left: Operand, right: Operand, units: tuple[Unit, Unit]
 ) -> Type:
-    names = [unit_words(unit) for unit in units]
+    verb = "add" if operator == "+" else "subtract"
     return context.report(
         UnitMismatch(
             span=right[0].span,
-            action="add" if operator == "+" else "subtract",
-            left=names[0],
-            right=names[1],
+            fact=f"cannot {verb} {unit_words(units[0])} and {unit_words(units[1])}",
+            left=units[0].words,
+            right=units[1].words,
             other=left[0].span,
+            advice=same_unit((left[0], units[0]), (right[0], units[1])),
         )
     )
 
@@ -264,11 +278,22 @@ def unit_words(unit: Unit) -> str:
     return "plain numbers" if unit is Unit.ONE else unit.value
 
 
+def same_unit(*sides: tuple[ast.Expression, Unit]) -> str:
+    """Return the advice to bring two sides into one unit, written out where that is easy."""
+    (one, one_unit), (other, other_unit) = sides
+    for expression, unit, wanted in ((one, one_unit, other_unit), (other, other_unit, one_unit)):
+        if isinstance(expression, ast.Number) and unit is Unit.ONE:
+            return f"write the unit: `{expression.text} {wanted.value}`"
+        if isinstance(expression, ast.Quantity) and wanted is Unit.ONE:
+            return f"leave the unit out: `{expression.text}`"
+    return "write both in the same unit"
+
+
 def _weights_and_number(
     context: Context,
     operator: str,
-    left: tuple[ast.Expression, Type],
-    right: tuple[ast.Expression, Type],
+    left: Operand,
+    right: Operand,
     types: tuple[WeightType, NumberType],
 ) -> Type:
     weights, number = types
@@ -281,10 +306,10 @@ def _weights_and_number(
 def _weights_and_weights(
     context: Context,
     operator: str,
-    left: tuple[ast.Expression, Type],
-    right: tuple[ast.Expression, Type],
+    left: Operand,
+    right: Operand,
     types: tuple[WeightType, WeightType],
-    node: ast.Expression,
+    span: Span,
 ) -> Type | None:
     a, b = types
     if not a.unit.converts_to(b.unit):
@@ -294,10 +319,21 @@ def _weights_and_weights(
         return None
     shape = shapes.pop() if shapes else Shape.SCALAR
     curvatures = {a.curvature, b.curvature} - {Curvature.AFFINE}
-    if len(curvatures) > 1 or Curvature.QUASI in curvatures:
+    if Curvature.QUASI in curvatures:
         return context.report(
             NotConvex(
-                span=node.span,
+                span=span,
+                fact="a sum with `ess` in it bounds no convex set of weights",
+                curvature="not convex",
+                advice="write `ess(w) >= SHARE` in a `require` of its own",
+            )
+        )
+    if Curvature.OPEN in curvatures:
+        return WeightType(shape, Curvature.OPEN, a.unit)
+    if len(curvatures) > 1:
+        return context.report(
+            NotConvex(
+                span=span,
                 fact="this adds terms that bend in different directions",
                 curvature=f"{a.curvature.value} {operator} {types[1].curvature.value}",
                 advice="bound each term in a `require` of its own",
@@ -310,6 +346,8 @@ def _advice(operator: str, left: Type, right: Type) -> str:
     kinds = (left, right)
     if any(isinstance(kind, WeightType) for kind in kinds) and operator in "*/":
         return "an expression in w can only be multiplied or divided by a plain number"
+    if any(isinstance(kind, ObservableType) and kind.family for kind in kinds):
+        return "a family is no single observable: name one of its members"
     if any(isinstance(kind, ObservableType) for kind in kinds):
         return "observables combine linearly: add them, or multiply one by a plain number"
-    return "check what the two names stand for"
+    return "check what the two sides stand for"

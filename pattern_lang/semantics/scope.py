@@ -48,6 +48,8 @@ Meaning = Symbol | Local | Namespace
 class Module:
     """One file: its syntax, the names it declares and the ones it uses from others.
 
+    `places` are where this file introduces them.
+
     `name` is `std.NAME` for the standard library, otherwise the path. `folder` is where the
     files it names are looked for first.
     """
@@ -57,6 +59,7 @@ class Module:
     file: ast.File = field(repr=False)
     is_library: bool = False
     names: dict[str, Meaning] = field(factory=dict, repr=False)
+    places: dict[str, Span] = field(factory=dict, repr=False)
 
     def declared(self) -> Iterator[Symbol]:
         """Return the symbols that this file itself declares."""

@@ -74,16 +74,14 @@ def bind(signature: Signature, call: ast.Call) -> tuple[Bound, tuple[Problem, ..
             bound.arguments[positional[used].name] = argument
             used += 1
         else:
-            problems.append(
-                TooManyArguments(span=argument.span, function=signature.name, most=len(positional))
-            )
+            problems.append(_too_many(signature, len(positional), argument, bound))
     missing = [f.name for f in signature.formals if f.required and f.name not in bound.arguments]
     if missing and not problems:
         shown = ", ".join(f"`{name}`" for name in missing)
         problems.append(
             MissingArgument(
                 span=call.span,
-                function=signature.name,
+                what=f"this call of `{signature.name}`",
                 missing=shown,
                 form=form(signature),
             )
@@ -91,12 +89,30 @@ def bind(signature: Signature, call: ast.Call) -> tuple[Bound, tuple[Problem, ..
     return bound, tuple(problems)
 
 
+def _too_many(
+    signature: Signature, most: int, argument: ast.Expression, bound: Bound
+) -> TooManyArguments:
+    counts = {0: "no arguments", 1: "one argument"}
+    by_name = next(
+        (f for f in signature.formals if not f.positional and f.name not in bound.arguments), None
+    )
+    advice = "remove it"
+    if by_name is not None:
+        advice = f"give it by name: `{by_name.name}: {argument.span.text}`"
+    return TooManyArguments(
+        span=argument.span,
+        function=signature.name,
+        most=counts.get(most, f"{most} arguments"),
+        advice=advice,
+    )
+
+
 def _bind_named(
     signature: Signature, formals: dict[str, Formal], bound: Bound, argument: ast.Named
 ) -> list[Problem]:
     name = argument.name.name
     if name in bound.arguments or name in bound.extra:
-        return [RepeatedArgument(span=argument.span, function=signature.name, name=name)]
+        return [RepeatedArgument(span=argument.name.span, function=signature.name, name=name)]
     if name in formals:
         bound.arguments[name] = argument.value
     elif signature.extra:
@@ -107,16 +123,16 @@ def _bind_named(
                 span=argument.name.span,
                 function=signature.name,
                 name=name,
-                advice=closest(name, formals, f"`{signature.name}` takes {form(signature)}"),
+                advice=closest(name, formals, f"the form is `{form(signature)}`"),
             )
         ]
     return []
 
 
 def form(signature: Signature) -> str:
-    """Write a signature as a user would call it."""
-    shown = []
-    for formal in signature.formals:
-        text = f"{formal.name}: {formal.types[0]}"
-        shown.append(text if formal.required else f"{text} (optional)")
+    """Write a signature as a user would call it; what may be left out stands in brackets."""
+    shown = [f"{f.name}: {f.types[0]}" for f in signature.formals if f.required]
+    optional = [f.name for f in signature.formals if not f.required]
+    if optional:
+        shown.append(f"[{', '.join(optional)}]")
     return f"{signature.name}({', '.join(shown)})"

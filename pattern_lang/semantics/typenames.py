@@ -12,14 +12,22 @@ from pattern_lang.semantics.types import (
     ObservableType,
     Type,
 )
-from pattern_lang.semantics.units import UNIT_NAMES
+from pattern_lang.semantics.units import UNIT_NAMES, unit_advice
 from pattern_lang.syntax import ast
 
-_FORMS = {
-    "Quantity": "`Quantity[unit]`, such as `Quantity[sd]`",
-    "Observable": "`Observable[unit]`, such as `Observable[nats]`",
-    "List": "`List[TYPE]`, such as `List[Real]`",
+_UNIT = "one unit in brackets"
+_WANTED = {
+    "Quantity": (_UNIT, "Quantity[unit]", "such as `Quantity[sd]`"),
+    "Observable": (_UNIT, "Observable[unit]", "such as `Observable[nats]`, or `Observable`"),
+    "List": ("one type in brackets", "List[TYPE]", "such as `List[Real]`"),
 }
+
+
+def _wrong(written: ast.TypeName) -> WrongTypeArguments:
+    name = written.name
+    simple = ("nothing in brackets", name, "remove the brackets")
+    wanted, form, advice = _WANTED.get(name, simple)
+    return WrongTypeArguments(span=written.span, type=name, wanted=wanted, form=form, advice=advice)
 
 
 def type_of_name(written: ast.TypeName) -> tuple[Type, tuple[Problem, ...]]:
@@ -28,20 +36,20 @@ def type_of_name(written: ast.TypeName) -> tuple[Type, tuple[Problem, ...]]:
     if name in SIMPLE_TYPES:
         if not arguments:
             return SIMPLE_TYPES[name], ()
-        return UNKNOWN, (WrongTypeArguments(span=written.span, type=name, form=f"`{name}`"),)
-    if name not in _FORMS:
+        return UNKNOWN, (_wrong(written),)
+    if name not in _WANTED:
         advice = closest(name, TYPE_NAMES, f"types are {', '.join(TYPE_NAMES)}")
         return UNKNOWN, (UnknownType(span=written.span, name=name, advice=advice),)
     if name == "Observable" and not arguments:
         return ObservableType(None), ()
     if len(arguments) != 1:
-        return UNKNOWN, (WrongTypeArguments(span=written.span, type=name, form=_FORMS[name]),)
+        return UNKNOWN, (_wrong(written),)
     argument = arguments[0]
     if name == "List":
         element, problems = type_of_name(argument)
         return ListType(element), problems
     unit = UNIT_NAMES.get(argument.name)
     if unit is None:
-        advice = closest(argument.name, UNIT_NAMES, f"units are {', '.join(UNIT_NAMES)}")
+        advice = unit_advice(argument.name)
         return UNKNOWN, (UnknownUnit(span=argument.span, name=argument.name, advice=advice),)
     return (NumberType(unit) if name == "Quantity" else ObservableType(unit)), ()

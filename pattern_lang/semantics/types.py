@@ -36,6 +36,7 @@ TARGET = SimpleType("Target")
 # Types that a spec cannot name but expressions have.
 ROW = SimpleType("row")
 ROW_VALUE = SimpleType("row field")
+ROW_NUMBER = SimpleType("number from a row")
 CONSTRAINT = SimpleType("constraint")
 RANGE = SimpleType("range")
 PATTERN = SimpleType("pattern")
@@ -89,12 +90,17 @@ class ObservableType(Type):
 
 
 class Curvature(Enum):
-    """How an expression bends in w. `QUASI` is `ess`: only a lower bound on it is convex."""
+    """How an expression bends in w.
+
+    `QUASI` is `ess`: only a lower bound on it is convex. `OPEN` is a multiple by a factor whose
+    sign its value decides: the lowering, which knows it, refuses the wrong ones.
+    """
 
     AFFINE = "affine"
     CONVEX = "convex"
     CONCAVE = "concave"
     QUASI = "quasiconcave"
+    OPEN = "convex or concave"
 
 
 class Shape(Enum):
@@ -142,8 +148,9 @@ def fits(found: Type, wanted: Type) -> bool:
                 return True
             return fits(found.element, wanted.element)
         case ObservableType(), ObservableType():
-            same_unit = wanted.unit is None or found.unit is None or found.unit == wanted.unit
-            return same_unit and found.family == wanted.family
+            if wanted.unit and found.unit and not found.unit.converts_to(wanted.unit):
+                return False
+            return bool(found.family) == bool(wanted.family)
         case SimpleType(), SimpleType():
             return (found, wanted) in _ALSO_FITS
     return False

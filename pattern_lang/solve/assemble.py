@@ -15,7 +15,7 @@ from pattern_lang.solve.infeasible import conflict, fraction
 from pattern_lang.solve.normal import NormalProgram, Vector
 from pattern_lang.solve.optimize import Answer, optimize
 from pattern_lang.solve.outcomes import outcomes
-from pattern_lang.solve.polish import active_faces
+from pattern_lang.solve.polish import near_faces
 from pattern_lang.solve.prices import Final
 from pattern_lang.solve.resolve import resolve
 from pattern_lang.solve.rewrite import UnsupportedError, standard
@@ -151,8 +151,8 @@ def _places(owners: tuple[int, ...], statements: tuple[Statement, ...]) -> tuple
 
 
 def _rounded(answer: Answer, w: Vector) -> Weights:
-    assert answer.result is not None
-    faces = active_faces(answer.program, answer.result)
+    # Rounding may move a row by about 1e-7; what is nearer to its limit must not cross it.
+    faces = near_faces(answer.program, w, 1e-5)
     # A target of zero is judged by the size of the whole change, and none by less than a
     # twentieth of what one step of the largest entry of its row does.
     step = 3e-9 * abs(faces.matrix).max(axis=1).toarray().reshape(-1)

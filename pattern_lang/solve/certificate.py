@@ -21,9 +21,10 @@ class Certificate:
     primal_cost, dual_cost: values of what is minimised (minus the objective when maximising);
     the dual is a lower bound, and `gap` the difference relative to the cost, or to the largest
     coefficient of the cost where that is more. primal_residual: the largest violation of a
-    constraint, relative to the length of its row. dual_residual: the largest entry of the
-    gradient of the Lagrangian, relative to the largest sum of its terms. complementarity: the
-    largest multiplier times slack, relative like the gap. box_violation: in w, 0 exactly.
+    constraint, relative to the length of its row. dual_residual: what the
+    gradient of the Lagrangian, which should be 0, amounts to over the size of w - 1, relative
+    like the gap. complementarity: the largest multiplier times slack, relative like the gap.
+    box_violation: in w, 0 exactly.
     Cost, gap, dual and complementarity are those of the weights before rounding; `rounding` is
     the largest change that it made, and the other figures are those of the final weights.
     """
@@ -69,8 +70,7 @@ def certify(answer: Answer, final: Vector) -> Certificate:
     x = answer.w - 1.0
     cost = float(total(program.cost, answer.w, answer.dose)[0])
     size = max(result.cost_unit, abs(cost))
-    terms = max(result.magnitude, float(np.max(np.abs(result.curvature * x))), 1e-300)
-    gradient = max(float(np.max(np.abs(result.gradient(x)))), result.residual)
+    off = np.abs(result.gradient(x)) @ (np.abs(x) + np.linalg.norm(x) / x.size**0.5)
     worst = max((violation(c, w, answer.dose) / size_of(c) for c in program.constraints), default=0)
     products = [
         _product(c, m, answer.w)
@@ -81,7 +81,7 @@ def certify(answer: Answer, final: Vector) -> Certificate:
         dual_cost=result.dual_cost,
         gap=abs(cost - result.dual_cost) / size,
         primal_residual=float(worst),
-        dual_residual=gradient / terms,
+        dual_residual=float(off + result.residual) / size,
         complementarity=max(products, default=0.0) / size,
         mass_error=float(abs(np.mean(w - 1.0))),
         box_violation=float(np.max(np.maximum(box.lower - w, w - box.upper), initial=0.0)),

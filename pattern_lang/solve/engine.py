@@ -29,10 +29,9 @@ class EngineResult:
     x: (n,) w - 1. multipliers: one array per constraint with its entries; >= 0 for inequalities,
     of either sign for equalities: the Lagrangian is `cost + Σ multiplier · left side`. slope,
     curvature: (n,) such that `slope + curvature · x` is the gradient of the Lagrangian in x,
-    multipliers of the box included. magnitude: the largest sum of the sizes of the terms in
-    an entry of that gradient. residual: the largest entry of the gradient in the engine's other
-    variables. dual_cost: the value of the dual, a lower bound on the cost. cost_unit: the size of
-    the largest coefficient of the cost.
+    multipliers of the box included. residual: the sum of |gradient · value| over the engine's
+    other variables. dual_cost: the value of the dual, a lower bound on the cost. cost_unit: the
+    size of the largest coefficient of the cost.
     active: per constraint, the entries that hold with equality; at_lower, at_upper: (n,) the
     weights that sit on a bound: both read from multipliers against slacks, in the engine's scale.
     """
@@ -43,7 +42,6 @@ class EngineResult:
     multipliers: tuple[Vector, ...]
     slope: Vector
     curvature: Vector
-    magnitude: float
     residual: float
     dual_cost: float
     cost_unit: float

@@ -5,6 +5,7 @@ import numpy as np
 
 from pattern_lang.solve.box import box_of
 from pattern_lang.solve.conic.engine import solve_conic
+from pattern_lang.solve.dual import Finding, decide
 from pattern_lang.solve.engine import Engine, Verdict
 from pattern_lang.solve.normal import Dose, NormalConstraint, NormalProgram, size_of
 from pattern_lang.solve.optimize import FEASIBLE, REGULAR, Answer, elastic
@@ -34,7 +35,11 @@ def feasible(program: NormalProgram, engine: Engine = solve_conic, tolerance: fl
     box = box_of(program)
     if box.crossed:
         return False
-    result = engine(attrs.evolve(program, cost=REGULAR), box, tolerance)
+    program = attrs.evolve(program, cost=REGULAR)
+    finding = Finding.UNDECIDED if program.has_dose else decide(program, box)
+    if finding is not Finding.UNDECIDED:
+        return finding is Finding.FEASIBLE
+    result = engine(program, box, tolerance)
     if result.verdict is Verdict.OPTIMAL:
         return True
     if result.verdict is Verdict.INFEASIBLE:
@@ -45,8 +50,10 @@ def feasible(program: NormalProgram, engine: Engine = solve_conic, tolerance: fl
 
 def _support(answer: Answer) -> tuple[int, ...]:
     constraints = answer.program.constraints
-    if answer.result is None:
+    if answer.box.crossed:
         return _crossing(answer)
+    if answer.result is None:
+        return tuple(sorted({c.owner for c in constraints}))
     weights = [
         float(np.sum(np.abs(m))) * size_of(c)
         for c, m in zip(constraints, answer.result.multipliers, strict=True)

@@ -8,6 +8,13 @@ from pattern_lang.solve.normal import Affine, Grouped, NormalConstraint, Vector,
 
 # Rows are handled densely while they fit in this many numbers (160 MB).
 DENSE_LIMIT = 20_000_000
+# A dense factorisation of k rows of n numbers costs k² n; beyond this an iterative one is better.
+DENSE_WORK = 1_000_000_000
+
+
+def fits_densely(rows: int, n: int) -> bool:
+    """Tell whether rows of n numbers are few enough for a dense factorisation."""
+    return rows <= n and rows * n <= DENSE_LIMIT and rows * rows * n <= DENSE_WORK
 
 
 def linear_rows(constraint: NormalConstraint, n: int) -> tuple[sp.csr_array, Vector] | None:
@@ -26,6 +33,11 @@ def linear_rows(constraint: NormalConstraint, n: int) -> tuple[sp.csr_array, Vec
         matrix = matrix + coefficient * _repeated(_matrix(atom, n), rows)
     constant = np.asarray(constraint.constant, dtype=np.float64) - constraint.target
     return sp.csr_array(matrix), np.broadcast_to(constant, (rows,)).copy()
+
+
+def lengths_of(matrix: sp.csr_array) -> Vector:
+    """Return the Euclidean length of each row, (rows,)."""
+    return np.sqrt(np.asarray(matrix.multiply(matrix).sum(axis=1), dtype=np.float64).reshape(-1))
 
 
 def redundant(constraint: NormalConstraint, box: Box) -> bool:

@@ -176,6 +176,8 @@ def size_of(constraint: NormalConstraint) -> float:
     for coefficient, atom in constraint.terms:
         if isinstance(atom, Affine):
             scale += abs(coefficient) * float(np.linalg.norm(atom.row))
+        elif isinstance(atom, Spread):
+            scale += abs(coefficient) * float(np.linalg.norm(atom.matrix))
         elif not isinstance(atom, Dose):
             scale += abs(coefficient)
     return scale or 1.0

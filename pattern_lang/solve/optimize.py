@@ -1,7 +1,8 @@
 """From a normal program to an answer: standard form, dose, engine, polish, and what if none.
 
-A dose is found in two stages: the largest t first, then, with t held at `1 - DOSE_MARGIN` of it,
-the weights of least cost. The margin keeps an interior for the second stage.
+A dose is found in two stages: the largest t first, then, with t held a millionth below it, the
+weights of least cost. The margin keeps an interior for the second stage; where the engine cannot
+work in so little room, it is ten times wider, and then a hundred times.
 """
 
 import attrs
@@ -9,17 +10,21 @@ import numpy as np
 from attrs import frozen
 
 from pattern_lang.ir.program import SumSquares
+from pattern_lang.solve.active_set import cold_guess, guess_of, refine
 from pattern_lang.solve.box import Box, box_of
 from pattern_lang.solve.conic.engine import solve_conic
+from pattern_lang.solve.dual import Finding, climb, decide, judge
 from pattern_lang.solve.engine import Engine, EngineResult, Verdict
 from pattern_lang.solve.normal import Dose, NormalConstraint, NormalProgram, Terms, Vector, size_of
 from pattern_lang.solve.polish import polish
-from pattern_lang.solve.refine import refine
+from pattern_lang.solve.quadratic import Quadratic, quadratic
 from pattern_lang.solve.rewrite import is_bound, standard
 from pattern_lang.solve.values import total, violation
 
-DOSE_MARGIN = 1e-6
+DOSE_MARGINS = (1e-6, 1e-5, 1e-4)
 FEASIBLE = 1e-7
+# What the engine does not vouch for is a solution all the same within this; polishing follows.
+NEARLY = 1e-6
 REGULAR: Terms = ((1.0, SumSquares(1.0, -1.0)),)
 
 
@@ -29,7 +34,8 @@ class Answer:
 
     status: `optimal`, `infeasible`, `unbounded` or `inaccurate`. w: (n,) float64 polished
     weights, None without a point. program and box are in standard form with the dose put in;
-    `result` is the engine's last word on them, and its multipliers belong to `program`.
+    `result` is the engine's last word on them, and its multipliers belong to `program`; None
+    when it was seen without an engine that there is no point.
     """
 
     status: str
@@ -56,24 +62,46 @@ def optimize(
     top = _judged(highest, box, tolerance, engine)
     if top.verdict is not Verdict.OPTIMAL:
         return Answer(_status(top.verdict), None, 0.0, highest, box, top)
-    dose = top.dose * (1.0 - DOSE_MARGIN) if top.dose > FEASIBLE * dose_atom.unit else 0.0
-    answer = _minimise(program.at_dose(dose), box, dose, tolerance, engine)
-    if answer.status == "optimal":
-        return answer
-    return attrs.evolve(answer, status="inaccurate", w=box.clip(top.w), result=top)
+    answer = Answer("inaccurate", None, 0.0, highest, box, top)
+    for margin in DOSE_MARGINS:
+        dose = top.dose * (1.0 - margin) if top.dose > FEASIBLE * dose_atom.unit else 0.0
+        answer = _minimise(program.at_dose(dose), box, dose, tolerance, engine)
+        if answer.status == "optimal":
+            return answer
+    # There are weights with the dose, so what failed is only the search for the cheapest.
+    return Answer("inaccurate", box.clip(top.w), top.dose, highest, box, top)
 
 
 def _minimise(
     program: NormalProgram, box: Box, dose: float, tolerance: float, engine: Engine
 ) -> Answer:
+    problem = quadratic(program)
+    exact = _exactly(program, box, problem) if problem is not None else decide(program, box)
+    if exact is Finding.INFEASIBLE:
+        return Answer("infeasible", None, dose, program, box, None)
+    if isinstance(exact, EngineResult):
+        return Answer("optimal", box.clip(exact.w), dose, program, box, exact)
     result = _judged(program, box, tolerance, engine)
     if result.verdict in (Verdict.INFEASIBLE, Verdict.UNBOUNDED):
         return Answer(_status(result.verdict), None, dose, program, box, result)
-    exact = refine(program, box, result)
-    if exact is not None:
-        return Answer("optimal", exact[0], dose, program, box, exact[1])
+    if problem is not None:
+        guess = guess_of(problem, box, result)
+        better = refine(program, box, problem, guess, result.iterations)
+        if better is not None:
+            return Answer("optimal", box.clip(better.w), dose, program, box, better)
     w = polish(program, box, result)
     return Answer(_status(result.verdict), w, dose, program, box, result)
+
+
+def _exactly(program: NormalProgram, box: Box, problem: Quadratic) -> EngineResult | Finding:
+    """Try the exact methods for quadratic programs: an active set, first cold, then by the dual."""
+    result = refine(program, box, problem, cold_guess(problem, box))
+    if result is not None:
+        return result
+    top = climb(problem, box)
+    if top.finding is Finding.FEASIBLE:
+        result = refine(program, box, problem, top.guess, top.passes)
+    return result if result is not None else judge(problem, box, top)
 
 
 def _status(verdict: Verdict) -> str:
@@ -109,7 +137,7 @@ def _good(program: NormalProgram, box: Box, result: EngineResult) -> bool:
     )
     cost = float(total(program.cost, w, result.dose)[0])
     gap = abs(cost - result.dual_cost) / max(result.cost_unit, abs(cost))
-    return outside <= FEASIBLE and worst <= FEASIBLE and gap <= 1e-6
+    return outside <= NEARLY and worst <= NEARLY and gap <= NEARLY
 
 
 def elastic(program: NormalProgram, box: Box, tolerance: float, engine: Engine) -> EngineResult:

@@ -13,7 +13,7 @@ from attrs import frozen
 
 from pattern_lang.solve.box import Box
 from pattern_lang.solve.engine import EngineResult
-from pattern_lang.solve.linear import DENSE_LIMIT, linear_rows
+from pattern_lang.solve.linear import fits_densely, lengths_of, linear_rows
 from pattern_lang.solve.normal import NormalProgram, Vector, size_of
 from pattern_lang.solve.values import total, violation
 
@@ -60,7 +60,7 @@ def polish(program: NormalProgram, box: Box, result: EngineResult) -> Vector:
 
 
 def active_faces(program: NormalProgram, result: EngineResult) -> Faces:
-    """Collect the equalities and the active linear inequalities of a program as rows."""
+    """Collect the equalities and the linear inequalities that an engine found active."""
     pieces, rights = [sp.csr_array((0, program.n))], [np.zeros(0)]
     for constraint, active in zip(program.constraints, result.active, strict=True):
         rows = linear_rows(constraint, program.n)
@@ -70,8 +70,32 @@ def active_faces(program: NormalProgram, result: EngineResult) -> Faces:
         chosen = np.arange(constant.size) if constraint.equality else np.flatnonzero(active)
         pieces.append(matrix[chosen])
         rights.append(-constant[chosen])
+    return _faces(pieces, rights)
+
+
+def near_faces(program: NormalProgram, w: Vector, distance: float) -> Faces:
+    """Collect the equalities, and the linear inequalities with little slack at w (n,).
+
+    An inequality is taken where it stands: `right` is its value at w, not its limit.
+    """
+    pieces, rights = [sp.csr_array((0, program.n))], [np.zeros(0)]
+    x = w - 1.0
+    for constraint in program.constraints:
+        rows = linear_rows(constraint, program.n)
+        if rows is None:
+            continue
+        matrix, constant = rows
+        values = matrix @ x
+        close = values + constant >= -distance * lengths_of(matrix)
+        chosen = np.flatnonzero(close | constraint.equality)
+        pieces.append(matrix[chosen])
+        rights.append((-constant if constraint.equality else values)[chosen])
+    return _faces(pieces, rights)
+
+
+def _faces(pieces: list[sp.csr_array], rights: list[Vector]) -> Faces:
     matrix, right = sp.csr_array(sp.vstack(pieces)), np.concatenate(rights)
-    lengths = np.sqrt(np.asarray(matrix.multiply(matrix).sum(axis=1)).reshape(-1))
+    lengths = lengths_of(matrix)
     kept = np.flatnonzero(lengths > 0)
     scale = sp.diags_array(1.0 / lengths[kept])
     return Faces(sp.csr_array(scale @ matrix[kept]), right[kept] / lengths[kept])
@@ -111,7 +135,7 @@ def _step(faces: Faces, miss: Vector, room: Vector) -> Vector:
     scaled = sp.csr_array(faces.matrix @ sp.diags_array(root))
     if not miss.size:
         return np.zeros(room.size)
-    if scaled.shape[0] * scaled.shape[1] > DENSE_LIMIT or scaled.shape[0] > scaled.shape[1]:
+    if not fits_densely(*scaled.shape):
         solved = scipy.sparse.linalg.lsmr(scaled, miss, atol=1e-15, btol=1e-15, maxiter=2000)
         return np.asarray(root * solved[0])
     q, triangle, order = scipy.linalg.qr(scaled.toarray().T, mode="economic", pivoting=True)

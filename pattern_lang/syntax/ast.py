@@ -351,7 +351,12 @@ class Study(Declaration):
 
 @frozen
 class File(Node):
-    """A whole file. `lost` are names declared by statements too broken to be read."""
+    """A whole file.
+
+    `lost` are names declared by statements too broken to be read, `gaps` the places of such
+    statements: what seems to be missing there may only be unreadable.
+    """
 
     declarations: tuple[Declaration, ...]
     lost: frozenset[str] = frozenset()
+    gaps: tuple[Span, ...] = ()

@@ -19,11 +19,15 @@ _METHOD = {"def": "def_", "sum": "chain", "product": "chain"}
 
 
 class Builder:
-    """Builds the nodes of one source; `problems` collects what only shows up here."""
+    """Builds the nodes of one source; `problems` collects what only shows up here.
+
+    `offset` is where the parsed text begins in the source.
+    """
 
     def __init__(self, source: SourceFile, docs: dict[int, str]) -> None:
         self.source = source
         self.docs = docs
+        self.offset = 0
         self.problems: list[Problem] = []
 
     def __call__(self, tree: Tree[Token]) -> Any:
@@ -36,7 +40,7 @@ class Builder:
         """Return the span of a tree or token."""
         place = item if isinstance(item, Token) else item.meta
         start, end = getattr(place, "start_pos", 0), getattr(place, "end_pos", 0)
-        return Span(self.source, start or 0, end or 0)
+        return Span(self.source, (start or 0) + self.offset, (end or 0) + self.offset)
 
     def identifier(self, token: Token) -> ast.Identifier:
         """Build a name."""
@@ -332,7 +336,9 @@ class Builder:
                 return chr(int(sequence[2:-1], 16))
             if sequence in _PLAIN_ESCAPES:
                 return _PLAIN_ESCAPES[sequence]
-            self.problems.append(UnknownEscape(span=self.span(token), escape=match.group(0)))
+            start = self.span(token).start + 1 + match.start()
+            span = Span(self.source, start, start + len(match.group()))
+            self.problems.append(UnknownEscape(span=span, escape=match.group()))
             return ""
 
         return _ESCAPE.sub(resolve, str(token)[1:-1])

@@ -11,6 +11,14 @@ from pattern_lang.diagnostics import PatternError
 from pattern_lang.diagnostics.catalogue.syntax import UnreadableText
 
 
+class NotTextError(PatternError):
+    """A file that is not UTF-8 text."""
+
+    def __init__(self, path: str, reason: str) -> None:
+        super().__init__([UnreadableText(path=path, reason=reason)])
+        self.reason = reason
+
+
 class Bundle(Protocol):
     """A set of texts by path."""
 
@@ -33,13 +41,13 @@ class FileBundle:
     def read(self, path: str) -> str | None:
         """Return the text of a file, or None where there is none.
 
-        Raises PatternError (PAT0012) when the file is not UTF-8.
+        Raises NotTextError (PAT0012) when the file is not UTF-8.
         """
         try:
             return Path(path).read_bytes().decode("utf-8-sig").replace("\r\n", "\n")
         except UnicodeDecodeError as error:
             reason = f"byte {error.start} is not valid"
-            raise PatternError([UnreadableText(path=path, reason=reason)]) from None
+            raise NotTextError(path, reason) from None
         except (FileNotFoundError, IsADirectoryError, NotADirectoryError, ValueError):
             return None
 

@@ -1,177 +1,275 @@
-"""Parse a text; on an error note it, blank the broken statement and parse again.
+"""Parse a text; where that fails, parse it statement by statement and leave out the broken ones.
 
-Blanking keeps every offset, so spans stay true. A statement never hides the next one.
+Each statement is parsed by itself, so an error in one never hides an error in another. A text
+without errors is parsed declaration by declaration: the parser's trees stay small that way.
 """
 
-import re
-import unicodedata
 from typing import Any
 
 import lark
-from attrs import frozen
+from attrs import define, evolve, field
 
 from pattern_lang.diagnostics import Problem, SourceFile, Span
 from pattern_lang.diagnostics.catalogue.syntax import (
     MissingBrace,
     NestedTooDeeply,
-    ReservedWord,
     StatementOutOfPlace,
     TooManyErrors,
-    UnexpectedCharacter,
     UnexpectedToken,
     UnfinishedStatement,
-    UnterminatedString,
 )
 from pattern_lang.syntax import ast, words
 from pattern_lang.syntax.build import Builder
-from pattern_lang.syntax.marks import (
-    Mark,
-    doc_comments,
-    first_deeper_than,
-    marks,
-    opening_brace,
-    statement_end,
-)
+from pattern_lang.syntax.mistakes import mistake, unknown_statement
+from pattern_lang.syntax.outline import Block, Piece, outline
 from pattern_lang.syntax.parser import parser
+from pattern_lang.syntax.scan import doc_comments, scan, top_level
 
 MOST_ERRORS = 20
-MOST_NESTING = 48
-_DECLARED = re.compile(r"\b(?:param|model|data|observable|def|rules|pattern|study)\s+([^\W\d]\w*)")
-_SUFFIX_RUN = re.compile(r"(?:\^\s*[+-]*\s*[\w.]+\s*){32}")
+MOST_NESTING = 100
+_BYTE_ORDER_MARK = "\ufeff"
+_VALUE_OF = "param x: Real ="
+_BODIES = {"pattern": words.GOALS, "rules": words.GOALS, "study": words.STUDY_ITEMS}
 
-
-@frozen
-class Repair:
-    """What was wrong, and the text to go on with. `lost` is what was blanked."""
-
-    problem: Problem
-    text: str
-    lost: str = ""
+Tree = lark.Tree[lark.Token]
 
 
 def parse(source: SourceFile) -> tuple[ast.File, tuple[Problem, ...]]:
     """Parse a source into a file, with every syntax error found on the way."""
     whole = Span(source, 0, len(source.text))
-    too_deep = _nesting_problem(source)
-    if too_deep is not None:
-        return ast.File(whole, ()), (too_deep,)
-    problems: list[Problem] = []
-    lost: set[str] = set()
     text = source.text
-    tree: lark.Tree[lark.Token] | None = None
-    while tree is None:
+    if text.startswith(_BYTE_ORDER_MARK):
+        text = " " + text[1:]
+    builder = Builder(source, doc_comments(text))
+    declarations: list[ast.Declaration] = []
+    starts = (0, *top_level(text, words.DECLARATIONS))
+    for start, end in zip(starts, (*starts[1:], len(text)), strict=True):
         try:
-            tree = parser().parse(text)
+            tree = parser().parse(text[start:end])
+        except lark.UnexpectedInput:
+            tree = None
+        if tree is None or _too_deep(tree) is not None:
+            builder.problems.clear()
+            return _Recovery(source, text, builder).file()
+        builder.offset = start
+        if tree.children:
+            declarations.extend(builder(tree))
+    return ast.File(whole, tuple(declarations)), tuple(builder.problems)
+
+
+def parse_expression(source: SourceFile) -> tuple[ast.Expression | None, tuple[Problem, ...]]:
+    """Parse a source that holds one expression, such as the value of `-p NAME=VALUE`."""
+    tokens = scan(source.text)
+    offset = -len(_VALUE_OF)
+    try:
+        tree = parser().parse(_VALUE_OF + source.text)
+    except lark.UnexpectedInput as error:
+        return None, (mistake(source, Piece(tokens), error, offset),)
+    deep = _too_deep(tree)
+    if deep is not None:
+        start = deep.meta.start_pos + offset
+        return None, (NestedTooDeeply(span=Span(source, start, start + 1), limit=MOST_NESTING),)
+    builder = Builder(source, {})
+    builder.offset = offset
+    first, *rest = builder(tree)
+    problems = list(builder.problems)
+    if rest:
+        word = rest[0].span.text.split(None, 1)[0]
+        span = Span(source, rest[0].span.start, rest[0].span.start + len(word))
+        found, expected = f"the word `{word}`", "the end of the value"
+        problems.append(UnexpectedToken(span=span, found=found, expected=expected))
+    return first.value, tuple(problems)
+
+
+def _too_deep(tree: Tree) -> Tree | None:
+    """Return a node nested deeper than what the passes follow, or None.
+
+    The links of `a^b^c` and `a.b(c)[d]` stand side by side here and nest in the syntax tree.
+    """
+    pending = [(tree, 0)]
+    while pending:
+        node, depth = pending.pop()
+        depth += len(node.children) if node.data in ("power", "postfix") else 1
+        if depth > MOST_NESTING:
+            return node
+        pending.extend((child, depth) for child in node.children if isinstance(child, lark.Tree))
+    return None
+
+
+class _GaveUpError(Exception):
+    """There are more errors than anyone reads at once."""
+
+
+@define
+class _Recovery:
+    """Reads a source statement by statement; `lost` and `gaps` are as in `ast.File`."""
+
+    source: SourceFile
+    text: str
+    builder: Builder
+    problems: list[Problem] = field(factory=list)
+    lost: set[str] = field(factory=set)
+    gaps: list[Span] = field(factory=list)
+
+    def file(self) -> tuple[ast.File, tuple[Problem, ...]]:
+        whole = Span(self.source, 0, len(self.text))
+        declarations: list[ast.Declaration] = []
+        try:
+            for item in outline(scan(self.text)):
+                read = self.block(item) if isinstance(item, Block) else self.declaration(item)
+                declarations.extend(read)
+        except _GaveUpError:
+            return ast.File(whole, (), frozenset(self.lost)), tuple(self.problems)
+        found = (*self.problems, *self.builder.problems)
+        return ast.File(whole, tuple(declarations), frozenset(self.lost), tuple(self.gaps)), found
+
+    # ---- what can be read -----------------------------------------------------------------------
+
+    def declaration(self, piece: Piece) -> list[ast.Declaration]:
+        if piece.keyword in words.DECLARATIONS:
+            return self.read(piece, "", "") or []
+        if piece.keyword in words.STATEMENTS:
+            self.out_of_place(piece)
+        else:
+            self.drop(piece, unknown_statement(self.source, piece, tuple(words.DECLARATIONS)))
+        return []
+
+    def block(self, block: Block) -> list[ast.Declaration]:
+        head = block.head
+        read = self.read(head, "", "{}") if block.opened else None
+        if block.opened is None:
+            self.drop(head, self.headless(head))
+        items = [node for item in block.items for node in self.item(head.keyword, item)]
+        if block.opened and block.closed is None:
+            self.note(self.missing_brace(block))
+        end = block.closed.end if block.closed else max(p.end for p in (head, *block.items))
+        return [_with_body(read[0] if read else self.stand_in(head), items, head.start, end)]
+
+    def item(self, owner: str, piece: Piece) -> list[ast.Statement]:
+        allowed = _BODIES[owner]
+        if piece.keyword in allowed:
+            prefix = "study s{" if owner == "study" else "pattern p{"
+            read = self.read(piece, prefix, "}")
+            return [*read[0].body] if read else []
+        if piece.keyword in words.STATEMENTS:
+            self.out_of_place(piece)
+        else:
+            self.drop(piece, unknown_statement(self.source, piece, tuple(allowed)))
+        return []
+
+    def read(self, piece: Piece, prefix: str, suffix: str) -> list[Any] | None:
+        """Parse one statement between what it needs around it; None when it is broken."""
+        offset = piece.start - len(prefix)
+        text = prefix + self.text[piece.start : piece.end]
+        tree: Tree | None
+        try:
+            tree = parser().parse(text + suffix)
         except lark.UnexpectedInput as error:
-            repair = _repair(source, text, error)
-            problems.append(repair.problem)
-            lost.update(_DECLARED.findall(repair.lost))
-            text = repair.text
-            if len(problems) >= MOST_ERRORS:
-                problems.append(TooManyErrors(span=repair.problem.span, count=len(problems)))
-                return ast.File(whole, (), frozenset(lost)), tuple(problems)
-    builder = Builder(source, doc_comments(source.text))
-    declarations = builder(tree) if tree.children else ()
-    return ast.File(whole, declarations, frozenset(lost)), (*problems, *builder.problems)
+            tree = _complete_part(text, suffix, error)
+            self.drop(piece, mistake(self.source, piece, error, offset), kept=tree is not None)
+        if tree is None:
+            return None
+        deep = _too_deep(tree)
+        if deep is not None:
+            start = (deep.meta.start_pos if not deep.meta.empty else 0) + offset
+            place = Span(self.source, start, start + 1)
+            self.drop(piece, NestedTooDeeply(span=place, limit=MOST_NESTING))
+            return None
+        self.builder.offset = offset
+        return list(self.builder(tree))
+
+    # ---- what cannot ----------------------------------------------------------------------------
+
+    def note(self, problem: Problem) -> None:
+        self.problems.append(problem)
+        if len(self.problems) >= MOST_ERRORS:
+            self.problems.append(TooManyErrors(span=problem.span, count=len(self.problems)))
+            raise _GaveUpError
+
+    def drop(self, piece: Piece, problem: Problem, *, kept: bool = False) -> None:
+        """Note a broken statement, and what goes with it unless some of it is `kept`."""
+        self.gaps.append(Span(self.source, piece.start, piece.end))
+        if not kept:
+            self.lost.update(_names(piece))
+        self.note(problem)
+
+    def out_of_place(self, piece: Piece) -> None:
+        keyword = piece.keyword
+        where, advice = _place_of(keyword)
+        span = Span(self.source, piece.start, piece.start + len(keyword))
+        self.drop(
+            piece, StatementOutOfPlace(span=span, keyword=keyword, where=where, advice=advice)
+        )
+
+    def headless(self, head: Piece) -> Problem:
+        """Return the problem of a head that no `{` follows."""
+        try:
+            parser().parse(self.text[head.start : head.end] + "{}")
+        except lark.UnexpectedInput as error:
+            return mistake(self.source, head, error, head.start)
+        return UnfinishedStatement(
+            span=Span(self.source, head.end, head.end),
+            what=f"this `{head.keyword}`",
+            expected="`{`",
+            form=f"the form is `{words.form_of(head.keyword)}`",
+        )
+
+    def missing_brace(self, block: Block) -> Problem:
+        assert block.opened is not None
+        opened = Span(self.source, block.opened.start, block.opened.end)
+        if block.before is not None:
+            span = Span(self.source, block.before.start, block.before.end)
+            found = f"this `{span.text}`"
+            return MissingBrace(span=span, found=found, where="before this", opened=opened)
+        end = max([block.opened.end, *(piece.end for piece in block.items)])
+        span = Span(self.source, end, end)
+        return MissingBrace(span=span, found="the end of the file", where="here", opened=opened)
+
+    def stand_in(self, head: Piece) -> ast.Declaration:
+        """Return an empty declaration for a head that cannot be read."""
+        token = head.tokens[1] if len(head.tokens) > 1 else head.tokens[0]
+        named = token.kind == "word" and token.text not in words.RESERVED
+        # No spec can write this name, so it clashes with nothing and nothing refers to it.
+        text = token.text if named else f"{head.keyword} {head.start}"
+        name = ast.Identifier(Span(self.source, token.start, token.end), text)
+        span = Span(self.source, head.start, head.end)
+        match head.keyword:
+            case "study":
+                return ast.Study(span, name, ())
+            case "rules":
+                return ast.Rules(span, name, (), ())
+            case _:
+                return ast.Pattern(span, name, (), ())
 
 
-def _nesting_problem(source: SourceFile) -> Problem | None:
-    deep = first_deeper_than(source.text, MOST_NESTING)
-    if deep is None:
-        run = _SUFFIX_RUN.search(source.text)
-        deep = run.start() if run else None
-    if deep is None:
+def _complete_part(text: str, suffix: str, error: lark.UnexpectedInput) -> Tree | None:
+    """Return the tree of what stands before an error, where that is a whole statement."""
+    try:
+        return parser().parse(text[: error.pos_in_stream or 0] + suffix)
+    except lark.UnexpectedInput:
         return None
-    return NestedTooDeeply(span=Span(source, deep, deep + 1), limit=MOST_NESTING)
 
 
-def _repair(source: SourceFile, text: str, error: lark.UnexpectedInput) -> Repair:
-    if isinstance(error, lark.UnexpectedCharacters):
-        return _repair_character(source, text, error.pos_in_stream or 0)
-    assert isinstance(error, lark.UnexpectedToken)
-    if error.token.type == "$END":
-        return _repair_end(source, text, error)
-    return _repair_token(source, text, error)
+def _with_body(
+    head: ast.Declaration, items: list[ast.Statement], start: int, end: int
+) -> ast.Declaration:
+    span = Span(head.span.source, start, end)
+    assert isinstance(head, (ast.Pattern, ast.Rules, ast.Study))
+    body: tuple[Any, ...] = tuple(items)
+    return evolve(head, span=span, body=body)
 
 
-def _repair_character(source: SourceFile, text: str, position: int) -> Repair:
-    found = marks(text)
-    character = text[position]
-    problem: Problem
-    if character == '"':
-        end = text.find("\n", position)
-        end = len(text) if end < 0 else end
-        problem = UnterminatedString(span=Span(source, position, end))
-    else:
-        end = position + 1
-        name = unicodedata.name(character, f"U+{ord(character):04X}").lower()
-        shown = character if character.isprintable() else f"\\u{{{ord(character):x}}}"
-        problem = UnexpectedCharacter(span=Span(source, position, end), character=shown, name=name)
-    return _blank_statement(problem, text, found, position, end)
-
-
-def _repair_end(source: SourceFile, text: str, error: lark.UnexpectedToken) -> Repair:
-    found = marks(text)
-    end = len(_without_trailing_comments(text))
-    here = Span(source, max(end - 1, 0), end)
-    brace = opening_brace(found, len(text))
-    if "RBRACE" in error.accepts and brace is not None and words.at_boundary(_inside(error)):
-        opened = Span(source, brace.start, brace.end)
-        problem = MissingBrace(span=here, found="the end of the file", opened=opened)
-        return Repair(problem, text + "\n}")
-    last = next((mark for mark in reversed(found) if mark.text in words.STATEMENTS), None)
-    if last is None:
-        expected = words.expectation(error.accepts)
-        return Repair(
-            UnexpectedToken(span=here, found="the end of the file", expected=expected), ""
-        )
-    return _blank(_unfinished(here, last, error), text, last.start, len(text))
-
-
-def _repair_token(source: SourceFile, text: str, error: lark.UnexpectedToken) -> Repair:
-    token: Any = error.token
-    start, end = token.start_pos, token.end_pos
-    word, here, found = str(token), Span(source, start, end), marks(text)
-    if word in words.STATEMENTS and words.at_boundary(_inside(error)):
-        return _misplaced(source, text, found, Mark(word, start), error)
-    previous = _statement_before(found, start)
-    if word in words.RESERVED and error.accepts <= {"NAME", "STRING"}:
-        problem: Problem = ReservedWord(span=here, word=word)
-        return _blank_statement(problem, text, found, start, end)
-    if word == "}" and words.at_boundary(_inside(error)):
-        problem = UnexpectedToken(
-            span=here, found="a `}` that closes nothing", expected="a declaration"
-        )
-        return _blank(problem, text, start, end)
-    if (word in words.STATEMENTS or word == "}") and previous is not None:
-        point = _end_of_previous(source, text, start)
-        return _blank(_unfinished(point, previous, error), text, previous.start, start)
-    problem = UnexpectedToken(
-        span=here,
-        found=_describe(token),
-        expected=words.expectation(error.accepts),
-        advice=_advice(previous),
-    )
-    if word == "}":
-        return _blank(problem, text, start, end)
-    return _blank_statement(problem, text, found, start, end)
-
-
-def _misplaced(
-    source: SourceFile, text: str, found: tuple[Mark, ...], mark: Mark, error: lark.UnexpectedToken
-) -> Repair:
-    here = Span(source, mark.start, mark.end)
-    inside = "RBRACE" in error.accepts
-    end = statement_end(found, mark.start, mark.end, len(text))
-    next_brace = next((m.text for m in found if m.start > mark.start and m.text in "{}"), "}")
-    if inside and mark.text in words.DECLARATIONS and next_brace == "{":
-        brace = opening_brace(found, mark.start)
-        opened = Span(source, brace.start, brace.end) if brace else None
-        problem: Problem = MissingBrace(span=here, found=f"this `{mark.text}`", opened=opened)
-        return Repair(problem, text[: mark.start - 1] + "}" + text[mark.start :])
-    where, advice = _place_of(mark.text)
-    problem = StatementOutOfPlace(span=here, keyword=mark.text, where=where, advice=advice)
-    return _blank(problem, text, mark.start, end)
+def _names(piece: Piece) -> set[str]:
+    """Return the names that a broken statement may have been meant to declare."""
+    names = [t.text for t in piece.tokens if t.kind == "word" and t.text not in words.RESERVED]
+    if piece.keyword in ("use", *words.WITH_BODY):
+        return {*names, "w"}
+    if piece.keyword == "reweight":
+        return {names[-1], "w"} if names else {"w"}
+    if piece.keyword in words.GOALS or piece.keyword in words.STUDY_ITEMS:
+        return set()
+    known = piece.keyword in words.DECLARATIONS
+    return set(names[:1] if known else names[1:2])
 
 
 def _place_of(keyword: str) -> tuple[str, str]:
@@ -183,60 +281,3 @@ def _place_of(keyword: str) -> tuple[str, str]:
             "put it inside `pattern NAME { … }` or `rules NAME(w: Weights) { … }`",
         )
     return "it belongs to a study", "put it inside `study NAME { … }`"
-
-
-def _unfinished(span: Span, statement: Mark, error: lark.UnexpectedToken) -> UnfinishedStatement:
-    return UnfinishedStatement(
-        span=span,
-        keyword=statement.text,
-        expected=words.expectation(error.accepts),
-        form=f"the form is `{words.STATEMENTS[statement.text]}`",
-    )
-
-
-def _advice(statement: Mark | None) -> str:
-    return f"the form is `{words.STATEMENTS[statement.text]}`" if statement else ""
-
-
-def _describe(token: Any) -> str:
-    if str(token) in words.RESERVED:
-        return f"the word `{token}`"
-    kinds = {"NAME": "the name", "NUMBER": "the number", "STRING": "the string"}
-    return f"{kinds.get(token.type, '')} `{token}`".strip()
-
-
-def _inside(error: lark.UnexpectedToken) -> set[str]:
-    return set(error.accepts)
-
-
-def _without_trailing_comments(text: str) -> str:
-    lines = text.rstrip().split("\n")
-    while len(lines) > 1 and lines[-1].lstrip()[:1] in {"", "#"}:
-        lines.pop()
-    return "\n".join(lines).rstrip()
-
-
-def _end_of_previous(source: SourceFile, text: str, before: int) -> Span:
-    end = before
-    while end > 0 and text[end - 1].isspace():
-        end -= 1
-    return Span(source, max(end - 1, 0), max(end, 1))
-
-
-def _statement_before(found: tuple[Mark, ...], position: int) -> Mark | None:
-    earlier = [m for m in found if m.start < position and m.text in words.STATEMENTS]
-    return earlier[-1] if earlier else None
-
-
-def _blank_statement(
-    problem: Problem, text: str, found: tuple[Mark, ...], start: int, end: int
-) -> Repair:
-    """Blank the statement around `start..end`."""
-    previous = next((mark for mark in reversed(found) if mark.start < start), None)
-    begin = previous.start if previous and previous.text in words.STATEMENTS else start
-    return _blank(problem, text, begin, statement_end(found, begin, end, len(text)))
-
-
-def _blank(problem: Problem, text: str, start: int, end: int) -> Repair:
-    gap = "".join(char if char == "\n" else " " for char in text[start:end])
-    return Repair(problem, text[:start] + gap + text[end:], lost=text[start:end])

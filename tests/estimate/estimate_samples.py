@@ -25,7 +25,7 @@ POLYNOMIAL = """
     from torch import nn
 
     class Polynomial(nn.Module):
-        '''d independent scalars; a row is a polynomial in one of them, or summed over all (r = -1).'''
+        '''d independent scalars; a row is a polynomial in scalar r, or summed over all.'''
 
         def __init__(self, d):
             super().__init__()
@@ -80,9 +80,14 @@ class World:
             tuple(arguments.items()),  # type: ignore[arg-type]
         )
 
-    def data(self, function: str = "data.py:train", name: str = "d", **arguments: object) -> DataSource:
+    def data(
+        self, function: str = "data.py:train", name: str = "d", **arguments: object
+    ) -> DataSource:
         return DataSource(
-            name, "python", self.function(function), arguments=tuple(arguments.items())  # type: ignore[arg-type]
+            name,
+            "python",
+            self.function(function),
+            arguments=tuple(arguments.items()),  # type: ignore[arg-type]
         )
 
     def rows(self, name: str, rows: list[dict[str, object]]) -> DataSource:
@@ -97,7 +102,9 @@ def only(data: DataSource, field: str, value: object, operator: str = "==") -> D
     return attrs.evolve(data, where=(*data.where, predicate))
 
 
-def observable(name: str, *terms: object, constant: float = 0.0, unit: Unit = Unit.NATS) -> Observable:
+def observable(
+    name: str, *terms: object, constant: float = 0.0, unit: Unit = Unit.NATS
+) -> Observable:
     """Return an observable; a term is a primitive or (coefficient, primitive)."""
     pairs = tuple(term if isinstance(term, tuple) else (1.0, term) for term in terms)
     return Observable(name, unit, pairs, constant)
@@ -186,7 +193,11 @@ def classifier(world: World, **settings: object) -> Queries:
     """Write a small classifier with its data, and ask for its loss on two probes."""
     world.write("model.py", CLASSIFIER)
     world.write("data.py", ROWS)
-    model, train, probe = world.model(), world.data(name="train"), world.data("data.py:probe", "probe")
+    model, train, probe = (
+        world.model(),
+        world.data(name="train"),
+        world.data("data.py:probe", "probe"),
+    )
     observables = [
         observable("even", Loss(model, only(probe, "kind", "even"))),
         observable("gap", Loss(model, probe), (-1.0, Loss(model, only(train, "kind", "odd")))),

@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 
 from pattern_lang.estimate import SilentReporter
 from pattern_lang.estimate.assemble import PosteriorResult, jacobian_replicates
+from pattern_lang.estimate.chain_store import ChainStore, PosteriorKey
 from pattern_lang.estimate.inputs import load_inputs
 from pattern_lang.estimate.journal import Journal
 from pattern_lang.estimate.sampling import prepare_posteriors, sample_posteriors
@@ -63,7 +64,9 @@ def posteriors(queries: Queries, digest: str = "oracle") -> list[PosteriorResult
     with one_thread():
         inputs = load_inputs(queries, code)
         ready = prepare_posteriors(queries, inputs, code)
-        return sample_posteriors(queries, ready, digest, code, SilentReporter(), 1)
+        keys = [PosteriorKey(f"{digest}/{number}", ()) for number in range(len(ready))]
+        store = ChainStore(None, SilentReporter())
+        return sample_posteriors(queries, ready, keys, store, code, SilentReporter(), 1)
 
 
 def jacobian(queries: Queries) -> tuple[Floats, Floats]:

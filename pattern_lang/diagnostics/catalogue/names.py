@@ -22,15 +22,16 @@ class UnknownName(Problem):
 
 @frozen(kw_only=True)
 class DuplicateName(Problem):
-    """A name declared twice in one file."""
+    """A name declared twice in one place."""
 
     code = "PAT1002"
     title = "name declared twice"
-    message = "`{name}` is already declared in this file"
+    message = "`{name}` is already declared in this {where}"
     label = "declared again here"
     help = "rename one of the two"
 
     name: str
+    where: str
     first: Span
 
     def labels(self) -> tuple[Label, ...]:
@@ -106,11 +107,11 @@ class MissingArgument(Problem):
 
     code = "PAT1007"
     title = "missing argument"
-    message = "this call of `{function}` lacks {missing}"
-    label = "{missing} is missing"
+    message = "{what} lacks {missing}"
+    label = "lacks {missing}"
     help = "the form is `{form}`"
 
-    function: str
+    what: str
     missing: str
     form: str
 
@@ -121,12 +122,13 @@ class TooManyArguments(Problem):
 
     code = "PAT1008"
     title = "too many arguments"
-    message = "`{function}` takes at most {most} arguments by position"
+    message = "`{function}` takes {most} by position, and this is one more"
     label = "one too many"
-    help = "remove it, or give it by name"
+    help = "{advice}"
 
     function: str
-    most: int
+    most: str
+    advice: str
 
 
 @frozen(kw_only=True)
@@ -150,7 +152,7 @@ class CyclicDefinition(Problem):
     code = "PAT1010"
     title = "cyclic definition"
     message = "`{name}` is defined by itself: {chain}"
-    label = "needs itself"
+    label = "leads back to `{name}`"
     help = "break the circle by writing one of them out"
 
     name: str
@@ -179,7 +181,9 @@ class MisplacedEdition(Problem):
     title = "edition out of place"
     message = "`edition` has to be the first statement of the file, and stand there once"
     label = "not the first statement"
-    help = "move it to the top of the file"
+    help = "{advice}"
+
+    advice: str
 
 
 @frozen(kw_only=True)
@@ -227,8 +231,8 @@ class UnknownMember(Problem):
 
     code = "PAT1016"
     title = "unknown member"
-    message = "a {type} has nothing called `{name}`"
-    label = "unknown"
+    message = "{type} has nothing called `{name}`"
+    label = "no such member"
     help = "{advice}"
 
     type: str
@@ -247,3 +251,17 @@ class CannotWrite(Problem):
 
     path: str
     reason: str
+
+
+@frozen(kw_only=True)
+class UnnamedModule(Problem):
+    """A file that is used by its own name, which no spec can write."""
+
+    code = "PAT1018"
+    title = "file name is not a name"
+    message = "`{name}` cannot be written as a name, so nothing can refer to this file"
+    label = "needs a name"
+    help = "{advice}"
+
+    name: str
+    advice: str

@@ -14,10 +14,11 @@ class UnexpectedCharacter(Problem):
     title = "unexpected character"
     message = "`{character}` ({name}) means nothing in this language"
     label = "not part of the language"
-    help = "remove it, or put it in a string"
+    help = "{advice}"
 
     character: str
     name: str
+    advice: str
 
 
 @frozen(kw_only=True)
@@ -52,13 +53,20 @@ class UnfinishedStatement(Problem):
 
     code = "PAT0004"
     title = "unfinished statement"
-    message = "this `{keyword}` statement stops where {expected} has to follow"
+    message = "{what} stops where {expected} has to follow"
     label = "expected {expected} here"
     help = "{form}"
 
-    keyword: str
+    what: str
     expected: str
     form: str
+    opened: Span | None = None
+
+    def labels(self) -> tuple[Label, ...]:
+        """Point at the bracket that is still open."""
+        if self.opened is None:
+            return ()
+        return (Label(self.opened, f"this `{self.opened.text}` is not closed"),)
 
 
 @frozen(kw_only=True)
@@ -67,11 +75,13 @@ class ReservedWord(Problem):
 
     code = "PAT0005"
     title = "reserved word"
-    message = "`{word}` is a reserved word, so nothing can be called that"
+    message = "`{word}` is a reserved word, so {fact}"
     label = "reserved"
-    help = "choose another name, for example `{word}_`"
+    help = "{advice}"
 
     word: str
+    fact: str
+    advice: str
 
 
 @frozen(kw_only=True)
@@ -81,10 +91,11 @@ class MissingBrace(Problem):
     code = "PAT0006"
     title = "missing `}}`"
     message = "this body is not closed before {found}"
-    label = "a `}}` has to stand before this"
+    label = "a `}}` has to stand {where}"
     help = "close the body with `}}`"
 
     found: str
+    where: str
     opened: Span | None = None
 
     def labels(self) -> tuple[Label, ...]:
@@ -99,7 +110,7 @@ class UnknownEscape(Problem):
     code = "PAT0007"
     title = "unknown escape"
     message = "`{escape}` is not an escape that strings know"
-    label = "in this string"
+    label = "unknown escape"
     help = 'use one of `\\n`, `\\t`, `\\"`, `\\\\` and `\\u{{…}}` (a code point in hexadecimal)'
 
     escape: str
@@ -124,7 +135,7 @@ class NestedTooDeeply(Problem):
 
     code = "PAT0009"
     title = "nested too deeply"
-    message = "this is nested more than {limit} levels deep"
+    message = "this is nested more deeply than the {limit} levels that pat follows"
     label = "too deep from here"
     help = "give the inner part a name with `param`, `def` or `observable`"
 
@@ -170,3 +181,18 @@ class UnreadableText(Problem):
 
     path: str
     reason: str
+
+
+@frozen(kw_only=True)
+class UnknownStatement(Problem):
+    """A word where a statement has to begin, and with which none does."""
+
+    code = "PAT0013"
+    title = "unknown statement"
+    message = "{fact}"
+    label = "{short}"
+    help = "{advice}"
+
+    fact: str
+    short: str
+    advice: str

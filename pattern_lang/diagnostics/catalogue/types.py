@@ -12,8 +12,8 @@ class TypeMismatch(Problem):
 
     code = "PAT2001"
     title = "type mismatch"
-    message = "{place} has to be {wanted}, but this is {found}"
-    label = "this is {found}"
+    message = "{place} has to be {wanted}, but {found}"
+    label = "{found}"
     help = "{advice}"
 
     place: str
@@ -28,19 +28,19 @@ class UnitMismatch(Problem):
 
     code = "PAT2002"
     title = "unit mismatch"
-    message = "cannot {action} {left} and {right}: the units do not convert into each other"
-    label = "this is in {right}"
+    message = "{fact}"
+    label = "this is {right}"
     help = "{advice}"
 
-    action: str
+    fact: str
     left: str
     right: str
     other: Span
-    advice: str = "write both in the same unit"
+    advice: str
 
     def labels(self) -> tuple[Label, ...]:
         """Point at the other operand."""
-        return (Label(self.other, f"this is in {self.left}"),)
+        return (Label(self.other, f"this is {self.left}"),)
 
 
 @frozen(kw_only=True)
@@ -63,7 +63,7 @@ class NotAFunction(Problem):
 
     code = "PAT2004"
     title = "not a function"
-    message = "this is {found}, which cannot be called"
+    message = "{found}, which cannot be called"
     label = "not a function"
     help = "{advice}"
 
@@ -77,19 +77,19 @@ class NoOperator(Problem):
 
     code = "PAT2005"
     title = "operator does not apply"
-    message = "`{operator}` does not apply to {left} and {right}"
-    label = "this is {right}"
+    message = "{fact}"
+    label = "{right}"
     help = "{advice}"
 
-    operator: str
-    left: str
+    fact: str
     right: str
-    other: Span
     advice: str
+    left: str = ""
+    other: Span | None = None
 
     def labels(self) -> tuple[Label, ...]:
         """Point at the other operand."""
-        return (Label(self.other, f"this is {self.left}"),)
+        return (Label(self.other, self.left),) if self.other is not None else ()
 
 
 @frozen(kw_only=True)
@@ -113,10 +113,11 @@ class WrongIndexing(Problem):
     code = "PAT2007"
     title = "wrong indexing"
     message = "{fact}"
-    label = "indexed here"
+    label = "{short}"
     help = "{advice}"
 
     fact: str
+    short: str
     advice: str
 
 
@@ -155,7 +156,7 @@ class ValueOutOfRange(Problem):
 
     code = "PAT2010"
     title = "value out of range"
-    message = "`{name}` has to be {condition}, but it is {value}"
+    message = "{name} has to be {condition}"
     label = "{value}"
     help = "{advice}"
 
@@ -186,7 +187,7 @@ class DivisionByZero(Problem):
     title = "division by zero"
     message = "this divides by zero"
     label = "is zero"
-    help = "divide by something else"
+    help = "divide by a number that is not zero"
 
 
 @frozen(kw_only=True)
@@ -195,12 +196,14 @@ class WrongTypeArguments(Problem):
 
     code = "PAT2013"
     title = "wrong type arguments"
-    message = "`{type}` cannot be written like this"
-    label = "expected {form}"
-    help = "write {form}"
+    message = "`{type}` takes {wanted}"
+    label = "expected `{form}`"
+    help = "{advice}"
 
     type: str
+    wanted: str
     form: str
+    advice: str
 
 
 @frozen(kw_only=True)
@@ -215,3 +218,16 @@ class PathLeavesFolder(Problem):
 
     path: str
     name: str
+
+
+@frozen(kw_only=True)
+class TooManyCalls(Problem):
+    """Functions or rules that call each other too deeply or too often."""
+
+    code = "PAT2015"
+    title = "too many calls"
+    message = "working out this call takes {what}"
+    label = "called here"
+    help = "write some of the functions or rules out"
+
+    what: str

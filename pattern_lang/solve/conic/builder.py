@@ -100,6 +100,7 @@ class ConicBuilder:
     height: int = 0
     linear: list[Block] = attrs.field(factory=list)
     quadratic: list[tuple[int, int, float]] = attrs.field(factory=list)
+    made: dict[object, Block] = attrs.field(factory=dict)
     scalars: dict[str, tuple[int, float]] = attrs.field(factory=dict)
 
     def __attrs_post_init__(self) -> None:

@@ -173,12 +173,19 @@ def add_cost(builder: ConicBuilder, coefficient: float, atom: object) -> None:
     if quadratic is not None:
         quadratic(builder, atom, coefficient)
     else:
-        builder.add_cost(coefficient * CANONICALISERS[type(atom)](builder, atom))
+        builder.add_cost(coefficient * block_of(builder, atom))
+
+
+def block_of(builder: ConicBuilder, atom: object) -> Block:
+    """Return the rows of an atom; one that occurs twice shares its variables and cones."""
+    if atom not in builder.made:
+        builder.made[atom] = CANONICALISERS[type(atom)](builder, atom)
+    return builder.made[atom]
 
 
 def expression(builder: ConicBuilder, terms: tuple[tuple[float, object], ...], rows: int) -> Block:
     """Return `Σ coefficient · atom` as rows; dense single rows are named before they spread."""
-    blocks = [c * CANONICALISERS[type(atom)](builder, atom) for c, atom in terms if c != 0]
+    blocks = [c * block_of(builder, atom) for c, atom in terms if c != 0]
     single = [block for block in blocks if block.rows == 1]
     several = [block for block in blocks if block.rows > 1]
     narrow = _sum(single, 1)

@@ -15,6 +15,9 @@ from pattern_lang.solve.normal import Codes, NormalConstraint, NormalProgram, Ve
 from pattern_lang.solve.rewrite import is_bound
 
 ITERATIONS = 300
+# How much of the way to the boundary a step may go. Exponential cones can stall at the usual
+# first value; the shorter steps cost a few iterations more and then get through.
+STEPS = (0.99, 0.9, 0.8)
 
 
 @frozen(eq=False)
@@ -41,7 +44,11 @@ def solve_conic(program: NormalProgram, box: Box, tolerance: float) -> EngineRes
         add_cost(builder, coefficient, atom)
     layout = _box_rows(builder, box, handles)
     conic = finish(builder)
-    answer = _run(conic, tolerance)
+    answer = _run(conic, tolerance, STEPS[0])
+    for fraction in STEPS[1:]:
+        if _verdict(str(answer.status)) is not Verdict.DOUBTFUL:
+            break
+        answer = _run(conic, tolerance, fraction)
     return _read(program, box, builder, conic, layout, answer)
 
 
@@ -81,11 +88,12 @@ def _picked(units: Codes, sign: float, constant: Vector) -> Block:
     return Block(constant, ((0, matrix),))
 
 
-def _run(conic: ConicProgram, tolerance: float) -> clarabel.DefaultSolution:
+def _run(conic: ConicProgram, tolerance: float, fraction: float) -> clarabel.DefaultSolution:
     settings = clarabel.DefaultSettings()
     settings.verbose = False
     settings.max_iter = ITERATIONS
     settings.max_threads = 1
+    settings.max_step_fraction = fraction
     settings.tol_feas = settings.tol_gap_abs = settings.tol_gap_rel = tolerance
     cones = [_CONES[cone](rows) for cone, rows in conic.cones if rows]
     flat = [piece for item in cones for piece in (item if isinstance(item, list) else [item])]
@@ -147,8 +155,7 @@ def _read(
         ),
         slope=gradient[: program.n] / conic.cost_scale,
         curvature=conic.quadratic[: program.n] / conic.cost_scale,
-        magnitude=_magnitude(conic, z, program.n) / conic.cost_scale,
-        residual=float(np.max(np.abs(rest), initial=0.0)) / conic.cost_scale,
+        residual=float(np.abs(rest) @ np.abs(point[program.n :])) / conic.cost_scale,
         dual_cost=dual / conic.cost_scale + conic.constant,
         cost_unit=1.0 / conic.cost_scale,
         active=tuple(
@@ -160,11 +167,6 @@ def _read(
         iterations=int(answer.iterations),
         name=f"clarabel {clarabel.__version__}",
     )
-
-
-def _magnitude(conic: ConicProgram, z: Vector, n: int) -> float:
-    terms = np.abs(conic.linear) + abs(conic.matrix).T @ np.abs(z)
-    return float(np.max(terms[:n]))
 
 
 def _spread(n: int, active: Flags, handle: Handle, units: Codes) -> Flags:

@@ -1,4 +1,4 @@
-"""The exact solution of a quadratic program, from the active set that an engine found.
+"""The exact solution of a quadratic program from a guess of its active set.
 
 With a cost `c/2 ‖x‖² + b·x` and linear constraints, a guess of which constraints are active gives
 x and all multipliers by one factorisation of the active rows. Violated constraints enter the
@@ -7,33 +7,20 @@ primal-dual active set method, Hintermüller, Ito & Kunisch 2002). What comes ou
 rounding error however small the targets are, where an interior point stops at its tolerance.
 """
 
-import attrs
 import numpy as np
 import scipy.linalg
-import scipy.sparse as sp
 from attrs import frozen
 
-from pattern_lang.ir.program import Chi2, SumSquares
 from pattern_lang.solve.box import Box, Flags, bound_multiplier
 from pattern_lang.solve.engine import EngineResult, Verdict
-from pattern_lang.solve.linear import DENSE_LIMIT, linear_rows
-from pattern_lang.solve.normal import Affine, NormalProgram, Terms, Vector
+from pattern_lang.solve.linear import fits_densely
+from pattern_lang.solve.normal import NormalProgram, Vector
+from pattern_lang.solve.quadratic import Quadratic
 from pattern_lang.solve.rewrite import is_bound
-from pattern_lang.solve.values import left_side, total
+from pattern_lang.solve.values import total, violation
 
 ROUNDS = 40
-
-
-@frozen(eq=False)
-class Quadratic:
-    """`c/2 ‖x‖² + b·x` under `rows · x <= right` (`==` where `equal`), within a box on w."""
-
-    c: float
-    b: Vector
-    rows: sp.csr_array
-    right: Vector
-    equal: Flags
-    owners: tuple[tuple[int, int, int], ...]
+COLD_ROUNDS = 12
 
 
 @frozen(eq=False)
@@ -63,77 +50,31 @@ class Guess:
 
 
 def refine(
-    program: NormalProgram, box: Box, result: EngineResult
-) -> tuple[Vector, EngineResult] | None:
-    """Return exact weights (n,) and multipliers, or None where the program is not of this kind.
+    program: NormalProgram, box: Box, problem: Quadratic, guess: Guess, passes: int = 0
+) -> EngineResult | None:
+    """Return the exact solution of a quadratic program, or None where this does not find it.
 
-    Constraints that are not linear are allowed while they do not bind. A result is returned only
-    when every optimality condition has been checked on it.
+    `passes` counts what was done to get the guess. Constraints that are not linear are allowed
+    while they do not bind. A result is returned only when all optimality conditions were checked.
     """
-    problem = quadratic(program)
-    if problem is None or problem.rows.shape[0] * program.n > DENSE_LIMIT:
-        return None
-    guess = _first_guess(problem, box, result)
-    for _ in range(ROUNDS):
+    for turn in range(COLD_ROUNDS if not passes else ROUNDS):
         point = _work_out(problem, box, guess)
         if point is None:
             return None
         following = _improve(problem, box, guess, point)
         if following.same(guess):
-            return _checked(program, box, result, problem, guess, point)
+            return _checked(program, box, problem, guess, point, passes + turn + 1)
         guess = following
     return None
 
 
-def quadratic(program: NormalProgram) -> Quadratic | None:
-    """Read a program as a quadratic one, leaving out constraints that are not linear."""
-    cost = quadratic_cost(program.cost, program.n)
-    if cost is None:
-        return None
-    pieces, rights, equal = [sp.csr_array((0, program.n))], [np.zeros(0)], [np.zeros(0, bool)]
-    owners: list[tuple[int, int, int]] = []
-    height = 0
-    for index, constraint in enumerate(program.constraints):
-        rows = linear_rows(constraint, program.n)
-        if rows is None:
-            continue
-        matrix, constant = rows
-        lengths = np.sqrt(np.asarray(matrix.multiply(matrix).sum(axis=1)).reshape(-1))
-        if np.any(lengths == 0):
-            return None
-        pieces.append(matrix)
-        rights.append(-constant)
-        equal.append(np.full(constant.size, constraint.equality))
-        owners.append((index, height, height + constant.size))
-        height += constant.size
-    return Quadratic(
-        cost[0],
-        cost[1],
-        sp.csr_array(sp.vstack(pieces)),
-        np.concatenate(rights),
-        np.concatenate(equal),
-        tuple(owners),
-    )
+def cold_guess(problem: Quadratic, box: Box) -> Guess:
+    """Return the guess that nothing binds but the equalities."""
+    return Guess(problem.equal, box.fixed, np.zeros_like(box.fixed))
 
 
-def quadratic_cost(cost: Terms, n: int) -> tuple[float, Vector] | None:
-    """Return (c, b) when the cost is `c/2 ‖x‖² + b · x` up to a constant, c > 0; else None."""
-    curvature, slope = 0.0, np.zeros(n)
-    for coefficient, atom in cost:
-        match atom:
-            case SumSquares(scale, offset):
-                curvature += 2.0 * coefficient * scale**2
-                slope += 2.0 * coefficient * scale * (scale + offset)
-            case Chi2():
-                curvature += 2.0 * coefficient / n
-            case Affine(row):
-                slope += coefficient * row
-            case _:
-                return None
-    return (curvature, slope) if curvature > 0 else None
-
-
-def _first_guess(problem: Quadratic, box: Box, result: EngineResult) -> Guess:
+def guess_of(problem: Quadratic, box: Box, result: EngineResult) -> Guess:
+    """Return what an engine found active."""
     active = problem.equal.copy()
     for index, start, stop in problem.owners:
         active[start:stop] |= result.active[index]
@@ -148,19 +89,16 @@ def _work_out(problem: Quadratic, box: Box, guess: Guess) -> Point | None:
     x[free] = -problem.b[free] / problem.c
     chosen = np.flatnonzero(guess.active)
     multipliers = np.zeros(problem.right.size)
-    if chosen.size > np.count_nonzero(free):
+    if not fits_densely(chosen.size, int(np.count_nonzero(free))):
         return None
     if chosen.size:
         rows = problem.rows[chosen].toarray()
-        lengths = np.linalg.norm(rows, axis=1)
-        rows /= lengths[:, None]
-        right = problem.right[chosen] / lengths
-        push = _least_norm(rows[:, free], right - rows @ x)
+        push = _least_norm(rows[:, free], problem.right[chosen] - rows @ x)
         if push is None:
             return None
         step, weights = push
         x[free] += step
-        multipliers[chosen] = -problem.c * weights / lengths
+        multipliers[chosen] = -problem.c * weights
     gradient = problem.c * x + problem.b + problem.rows.T @ multipliers
     return Point(x, multipliers, np.asarray(gradient))
 
@@ -182,7 +120,8 @@ def _least_norm(rows: Vector, miss: Vector) -> tuple[Vector, Vector] | None:
     step = q[:, :rank] @ along
     left = miss - rows @ step
     step = step + q[:, :rank] @ scipy.linalg.solve_triangular(square, left[order][:rank], trans="T")
-    if float(np.max(np.abs(miss - rows @ step))) > 1e-12 * max(1.0, float(np.max(np.abs(miss)))):
+    allowed = 1e-12 * float(np.max(np.abs(miss))) + 1e-15
+    if float(np.max(np.abs(miss - rows @ step))) > allowed:
         return None
     return np.asarray(step), y
 
@@ -196,7 +135,7 @@ def _improve(problem: Quadratic, box: Box, guess: Guess, point: Point) -> Guess:
     free = ~(guess.lower | guess.upper)
     lower, upper = lower & (guess.lower | free), upper & (guess.upper | free)
     slack = problem.right - problem.rows @ point.x
-    tiny = 1e-13 * (1.0 + np.abs(problem.right))
+    tiny = 1e-12 * np.abs(problem.right) + 1e-15 * (1.0 + float(np.linalg.norm(point.x)))
     active = np.where(guess.active, point.multipliers > 0, slack < -tiny) | problem.equal
     return Guess(active, lower, upper)
 
@@ -204,45 +143,48 @@ def _improve(problem: Quadratic, box: Box, guess: Guess, point: Point) -> Guess:
 def _checked(
     program: NormalProgram,
     box: Box,
-    result: EngineResult,
     problem: Quadratic,
     guess: Guess,
     point: Point,
-) -> tuple[Vector, EngineResult] | None:
+    passes: int,
+) -> EngineResult | None:
     """Return the point with its multipliers when the constraints left out hold as well."""
     w = 1.0 + point.x
     w[guess.lower], w[guess.upper] = box.lower[guess.lower], box.upper[guess.upper]
-    linear = {index for index, _, _ in problem.owners}
-    for index, constraint in enumerate(program.constraints):
-        outside = index not in linear and not is_bound(constraint)
-        if outside and float(np.max(left_side(constraint, w, 1.0))) > 0:
-            return None
+    if any(violation(constraint, w, 1.0) > 0 for constraint in problem.beside):
+        return None
     lower = np.where(guess.lower, np.maximum(point.gradient, 0.0), 0.0)
     upper = np.where(guess.upper, np.maximum(-point.gradient, 0.0), 0.0)
     places = {index: slice(start, stop) for index, start, stop in problem.owners}
+    prices = point.multipliers / problem.lengths
     multipliers = tuple(
         bound_multiplier(index, c.terms[0][0], c.equality, box, lower, upper)
         if is_bound(c)
-        else point.multipliers[places[index]]
+        else prices[places[index]]
         if index in places
-        else np.zeros_like(result.multipliers[index])
+        else np.zeros(1)
         for index, c in enumerate(program.constraints)
     )
     slope = problem.b + problem.rows.T @ point.multipliers - lower + upper
-    sizes = np.abs(problem.b) + abs(problem.rows).T @ np.abs(point.multipliers) + lower + upper
     slack = problem.right - problem.rows @ (w - 1.0)
-    exact = attrs.evolve(
-        result,
+    active = tuple(
+        guess.active[places[index]] if index in places else np.zeros(1, dtype=np.bool_)
+        for index in range(len(program.constraints))
+    )
+    return EngineResult(
         verdict=Verdict.OPTIMAL,
         x=w - 1.0,
+        dose=1.0,
         multipliers=multipliers,
         slope=np.asarray(slope),
         curvature=np.full(program.n, problem.c),
-        magnitude=float(np.max(sizes, initial=0.0)),
         residual=0.0,
         # The Lagrangian at its minimiser is the dual value; on the bounds its terms are 0.
         dual_cost=float(total(program.cost, w, 1.0)[0] - point.multipliers @ slack),
+        cost_unit=max(problem.c, float(np.max(np.abs(problem.b), initial=0.0))),
+        active=active,
         at_lower=guess.lower,
         at_upper=guess.upper,
+        iterations=passes,
+        name="active set",
     )
-    return w, exact

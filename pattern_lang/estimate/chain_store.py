@@ -1,0 +1,125 @@
+"""Chains that were run before, kept by what they depend on.
+
+Chains depend on the network, the re-weighted rows, their units and the sampler: their family. What
+is followed along them are mean losses on data sets. Every observable here is linear in those, so
+patterns that ask different things of one posterior read the same chains, whenever these follow
+every data set that is needed.
+"""
+
+import json
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+from uuid import uuid4
+
+import numpy as np
+from attrs import define, frozen
+from safetensors import SafetensorError, safe_open
+from safetensors.numpy import save_file
+
+from pattern_lang.estimate.digests import digest_of
+from pattern_lang.estimate.moments import ChainResult, SegmentMoments
+from pattern_lang.estimate.reporter import Reporter
+from pattern_lang.estimate.table import Array
+
+SCHEMA = "pattern-lang/chains/1"
+
+
+@frozen
+class PosteriorKey:
+    """What chains depend on, and the digests of the data sets that they are followed on."""
+
+    family: str
+    data: tuple[str, ...]
+
+
+@define
+class ChainStore:
+    """The chains below one folder; `missed` tells whether any were not there.
+
+    With `fresh`, nothing is found; without a folder, nothing is kept either.
+    """
+
+    folder: Path | None
+    reporter: Reporter
+    fresh: bool = False
+    missed: bool = False
+
+    def find(self, key: PosteriorKey) -> tuple[ChainResult, ...] | None:
+        """Return chains that follow at least the data sets of a key, in its order, or None.
+
+        Files that cannot be read are reported, and then as good as absent.
+        """
+        if self.folder is not None and not self.fresh:
+            for path in sorted(_family(self.folder, key).glob("*.safetensors")):
+                try:
+                    found = _read(path, key)
+                except (OSError, SafetensorError, ValueError, KeyError, TypeError) as error:
+                    self.reporter.message(f"ignoring the stored chains {path.name[:12]}: {error}")
+                    continue
+                if found is not None:
+                    return found
+        self.missed = True
+        return None
+
+    def keep(self, key: PosteriorKey, chains: tuple[ChainResult, ...]) -> None:
+        """Store chains, whole or not at all; a folder that cannot be written is told."""
+        if self.folder is None:
+            return
+        name = digest_of(list(key.data)).removeprefix("sha256:")
+        path = _family(self.folder, key) / f"{name}.safetensors"
+        draft = path.with_name(f".draft-{uuid4().hex}")
+        metadata = {
+            "schema": SCHEMA,
+            "family": key.family,
+            "data": json.dumps(key.data),
+            "seeds": json.dumps([chain.seed for chain in chains]),
+        }
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            save_file(_arrays(chains), draft, metadata)
+            draft.replace(path)
+        except OSError as error:
+            self.reporter.message(f"the chains could not be stored: {error}")
+            with suppress(OSError):
+                draft.unlink()
+
+
+def _family(folder: Path, key: PosteriorKey) -> Path:
+    return folder / "chains" / key.family.removeprefix("sha256:")
+
+
+def _arrays(chains: tuple[ChainResult, ...]) -> dict[str, Array]:
+    arrays: dict[str, Array] = {}
+    for number, chain in enumerate(chains):
+        arrays[f"{number}/trace"] = np.ascontiguousarray(chain.trace)
+        for name in ("means", "units", "rows", "cross"):
+            arrays[f"{number}/{name}"] = np.stack([getattr(s, name) for s in chain.segments])
+    return arrays
+
+
+def _read(path: Path, key: PosteriorKey) -> tuple[ChainResult, ...] | None:
+    with safe_open(path, framework="np") as file:
+        metadata = file.metadata()
+        if metadata["schema"] != SCHEMA or metadata["family"] != key.family:
+            raise ValueError("it belongs to something else")
+        followed = json.loads(metadata["data"])
+        if not set(key.data) <= set(followed):
+            return None
+        columns = [followed.index(digest) for digest in key.data]
+        seeds = json.loads(metadata["seeds"])
+        return tuple(_chain(file, number, seed, columns) for number, seed in enumerate(seeds))
+
+
+def _chain(file: Any, number: int, seed: int, columns: list[int]) -> ChainResult:
+    means, units, rows, cross = (
+        file.get_tensor(f"{number}/{name}") for name in ("means", "units", "rows", "cross")
+    )
+    segments = tuple(
+        SegmentMoments(
+            means[s, columns], units[s], rows[s], np.ascontiguousarray(cross[s, columns])
+        )
+        for s in range(len(means))
+    )
+    trace = np.ascontiguousarray(file.get_tensor(f"{number}/trace")[:, columns])
+    return ChainResult(number, seed, trace, segments)

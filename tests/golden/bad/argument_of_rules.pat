@@ -1,0 +1,16 @@
+edition 2026
+
+model lm = torch("model.py:build", weights: "base.safetensors")
+data text = jsonl("text.jsonl")
+observable icl = loss(lm, on: text)
+
+rules cap(w: Weights, most: Real) {
+  require w <= most
+}
+
+pattern steer {
+  reweight text per sample as w
+  raise icl by 1 sd
+  apply cap(w)
+  apply cap
+}

@@ -1,0 +1,8 @@
+edition 2026
+
+model lm = torch("model.py:build", weights: "base.safetensors")
+data text = jsonl("text.jsonl")
+observable icl = loss(lm, on: text)
+
+data long = jsonl("text.jsonl", contxt: 64)
+observable held = loss(lm, on: text, held: true)

@@ -1,0 +1,13 @@
+edition 2026
+
+model lm = torch("model.py:build", weights: "base.safetensors")
+data text = jsonl("text.jsonl")
+observable icl = loss(lm, on: text)
+
+pattern steer {
+  reweight text per sample as w
+  raise icl by 1 sd
+  require kl(w - 1) <= 1 nats
+  require norm(norm(w)) <= 1
+  require predicted(w) <= 1 sd
+}

@@ -1,0 +1,3 @@
+edition 2026
+
+data text = jsonl(“text.jsonl”)

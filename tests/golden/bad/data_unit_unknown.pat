@@ -1,0 +1,10 @@
+edition 2026
+
+model lm = torch("model.py:build", weights: "base.safetensors")
+data text = jsonl("text.jsonl")
+observable icl = loss(lm, on: text)
+
+pattern steer {
+  reweight text per row as w
+  raise icl by 1 sd
+}

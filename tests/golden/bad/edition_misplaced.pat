@@ -1,0 +1,2 @@
+param dose: Quantity[sd] = 1 sd
+edition 2026

@@ -1,0 +1,5 @@
+edition 2026
+
+use "with/one.pat" { first }
+
+param last: Real = first

@@ -1,0 +1,3 @@
+edition 2026
+
+use std.tokens { repeat, words }

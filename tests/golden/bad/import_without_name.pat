@@ -1,0 +1,3 @@
+edition 2026
+
+use "with/two-words.pat"

@@ -1,0 +1,1 @@
+param dose: Quantity[sd] = 1 sd

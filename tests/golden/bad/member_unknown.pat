@@ -1,0 +1,9 @@
+edition 2026
+
+model lm = torch("model.py:build", weights: "base.safetensors")
+data text = jsonl("text.jsonl")
+observable icl = loss(lm, on: text)
+
+observable late = lm.loss
+model later = lm.att("later.safetensors")
+param fields: Real = icl.mean

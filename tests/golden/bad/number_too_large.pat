@@ -1,0 +1,3 @@
+edition 2026
+
+param huge: Real = 1e400

@@ -1,0 +1,10 @@
+edition 2026
+
+model lm = torch("model.py:build", weights: "base.safetensors")
+data text = jsonl("text.jsonl")
+observable icl = loss(lm, on: text)
+
+observable product = icl * icl
+observable square = icl ^ 2
+observable inverse = 1 / icl
+observable sign = -lm

@@ -1,0 +1,15 @@
+edition 2026
+
+model lm = torch("model.py:build", weights: "base.safetensors")
+data text = jsonl("text.jsonl")
+observable icl = loss(lm, on: text)
+
+pattern steer {
+  reweight text per sample as w
+  raise icl by 1 sd
+  minimize kl(w)
+  maximize ess(w)
+  reweight text per token as v
+  schedule once()
+  schedule once()
+}

@@ -1,0 +1,5 @@
+edition 2026
+
+model lm = torch("model.py:build, weights: base)
+data text = jsonl("text.jsonl")
+observable icl = loss(lm, on: txt)

@@ -1,0 +1,3 @@
+edition 2026
+
+param dose Quantity[sd] = 1 sd

@@ -1,0 +1,17 @@
+edition 2026
+
+model lm = torch("model.py:build", weights: "base.safetensors")
+data text = jsonl("text.jsonl")
+observable icl = loss(lm, on: text)
+
+pattern steer {
+  reweight text per sample as w
+  raise icl by 1 sd
+}
+
+study fate {
+  arms base, steer
+  seeds 0..3
+  using adamw(lr: 1e-3, steps: 100, batch: 8)
+  measure icl evry 10 steps
+}

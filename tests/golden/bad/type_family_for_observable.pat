@@ -1,0 +1,9 @@
+edition 2026
+
+model lm = torch("model.py:build", weights: "base.safetensors")
+data text = jsonl("text.jsonl")
+observable icl = loss(lm, on: text)
+
+observable head[i in 0..4] = icl
+observable first = head
+observable drift = pc(icl, 1)

@@ -1,0 +1,17 @@
+edition 2026
+
+model lm = torch("model.py:build", weights: "base.safetensors")
+data text = jsonl("text.jsonl")
+observable icl = loss(lm, on: text)
+
+pattern steer {
+  reweight text per sample as w
+  raise icl by 1 sd
+}
+
+study fate {
+  arms base, steer, icl
+  seeds 1.5
+  using sgld(step: 1e-3, nbeta: 30, localization: 300, batch: 64)
+  measure lm every 10 epochs
+}

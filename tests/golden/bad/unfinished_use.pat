@@ -1,0 +1,6 @@
+edition 2026
+
+use std.tokens { repeats
+
+data text = jsonl("text.jsonl")
+data copies = text where repeats(2)

@@ -1,0 +1,3 @@
+edition 2026
+
+param steps: Real = 1_000

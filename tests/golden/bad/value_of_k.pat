@@ -1,0 +1,10 @@
+edition 2026
+
+model lm = torch("model.py:build", weights: "base.safetensors")
+data text = jsonl("text.jsonl")
+observable icl = loss(lm, on: text)
+
+observable head[i in 0..4] = icl
+observable drift = pc(head, 0)
+observable more = pc(head, 5)
+observable alone = restrict(icl, to: component(lm, "blocks.*"), posterior: "componnt")

@@ -1,0 +1,178 @@
+"""Bad numbers are refused with a code, or answered rightly; never passed on in silence."""
+
+import attrs
+import numpy as np
+import pytest
+from solve_samples import box, estimate, goal, move, pattern, require, response
+
+from pattern_lang.diagnostics import PatternError
+from pattern_lang.ir import program as ir
+from pattern_lang.ir.sources import Comparison, LibraryPredicate, RowField, RowLiteral
+from pattern_lang.semantics.units import Unit
+from pattern_lang.solve import (
+    Along,
+    AtLeast,
+    Between,
+    Bounds,
+    Equal,
+    Mass,
+    Mean,
+    Soft,
+    WeightProgram,
+    solve_pattern,
+)
+
+CHI = response(np.random.default_rng(0), 2, 30)
+
+
+def code(caught: pytest.ExceptionInfo[PatternError]) -> str:
+    return caught.value.diagnostics[0].code
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
+def test_susceptibilities_that_are_not_finite(value: float) -> None:
+    chi = CHI.copy()
+    chi[1, 7] = value
+    data = estimate(CHI)
+    data = attrs.evolve(
+        data, susceptibility=attrs.evolve(data.susceptibility, chi=chi.astype(np.float32))
+    )
+    with pytest.raises(PatternError, match="first at unit 7") as caught:
+        solve_pattern(pattern([goal("shift", "b", 0.1)]), data)
+    assert code(caught) == "PAT5008"
+    assert caught.value.exit_status == 4
+    assert solve_pattern(pattern([goal("shift", "a", 0.1)]), data).status == "optimal"
+    with pytest.raises(PatternError, match="PAT5008"):
+        WeightProgram(chi, [Equal(1, 0.1)]).solve()
+
+
+@pytest.mark.parametrize("sd", [0.0, np.nan, np.inf])
+def test_amounts_in_sd_of_what_does_not_vary(sd: float) -> None:
+    data = estimate(CHI, sd=[sd, 1.0])
+    with pytest.raises(PatternError, match="PAT5006") as caught:
+        solve_pattern(
+            pattern([goal("shift", "a", 1, Unit.SD), goal("hold", "a", 1, Unit.SD)]), data
+        )
+    assert len(caught.value.diagnostics) == 2
+    assert caught.value.diagnostics[0].span is not None
+    found = solve_pattern(pattern([goal("shift", "a", 0.1)]), data)
+    assert found.status == "optimal"
+    assert found.goals[0].in_sd is None
+    with pytest.raises(PatternError, match="PAT5006"):
+        solve_pattern(pattern([move("ab", [1, 1], unit=Unit.SD)], box()), data)
+    limit = require((1.0, ir.Predicted("a", Unit.SD)), constant=-1.0)
+    with pytest.raises(PatternError, match="PAT5006"):
+        solve_pattern(pattern([], [limit]), data)
+
+
+def test_fields_and_masses_that_are_not_there() -> None:
+    data = estimate(CHI, fields={"kind": np.array(["a", "b"] * 15)})
+    for predicate, expected in (
+        (Comparison("==", RowField("kind"), RowLiteral("c")), "PAT5007"),
+        (Comparison("==", RowField("sort"), RowLiteral("a")), "PAT5009"),
+        (Comparison("<", RowField("kind"), RowLiteral(3)), "PAT5009"),
+        (LibraryPredicate("std.tokens.repeats", ()), "PAT5009"),
+    ):
+        limit = require((1.0, ir.ShareMass(predicate)), constant=-1.1)
+        with pytest.raises(PatternError) as caught:
+            solve_pattern(pattern([], [limit]), data)
+        assert code(caught) == expected
+        assert caught.value.diagnostics[0].span is limit.origin
+    limit = require((1.0, ir.GroupMass("sort")), constant=-1.1)
+    with pytest.raises(PatternError, match="PAT5009"):
+        solve_pattern(pattern([], [limit]), data)
+    empty = estimate(CHI, fields={"kind": np.array(["a", "b"] * 15)}, sizes=[1.0, 0.0] * 15)
+    limit = require((1.0, ir.GroupMass("kind")), constant=-1.1)
+    with pytest.raises(PatternError, match="PAT5007"):
+        solve_pattern(pattern([], [limit]), empty)
+
+
+def test_risk_without_replicates() -> None:
+    limit = require((1.0, ir.Risk("a", Unit.NATS)), constant=-1.0)
+    data = estimate(CHI, draws=1)
+    with pytest.raises(PatternError, match="PAT5008"):
+        solve_pattern(pattern([], [limit]), data)
+    assert solve_pattern(pattern([goal("shift", "a", 0.1)]), data).goals[0].stderr is None
+
+
+def test_an_observable_that_was_not_estimated() -> None:
+    with pytest.raises(PatternError, match="no row for `z`"):
+        solve_pattern(pattern([goal("shift", "z", 0.1)]), estimate(CHI))
+
+
+def test_units_that_do_not_match() -> None:
+    data = estimate(CHI)
+    short = attrs.evolve(data, units=attrs.evolve(data.units, size=np.ones(7)))
+    with pytest.raises(PatternError, match="PAT5008"):
+        solve_pattern(pattern(), short)
+    nothing = estimate(np.zeros((1, 0)).reshape(1, 0)[:, :0]) if False else None
+    assert nothing is None
+
+
+@pytest.mark.parametrize(
+    "constraint",
+    [
+        Equal(5, 0.1),
+        Equal(-1, 0.1),
+        Equal("a", 0.1),
+        Equal(0, float("nan")),
+        AtLeast(0, float("inf")),
+        Between(0, 1.0, -1.0),
+        Bounds(2.0, 1.0),
+        Bounds(np.zeros(7), None),
+        Bounds(float("nan"), None),
+        Bounds(float("inf"), None),
+        Mass(np.zeros(7), 0.9, 1.1),
+        Mass(None, 0.9, 1.1),
+        Mass(np.zeros(30), 0.9, 1.1, np.full(30, -1.0)),
+        Mass(np.zeros(30), 1.1, 0.9),
+        Soft(0, 1.0, -1.0),
+        Soft(9, 1.0, 1.0),
+        Along([0, 1], [1.0]),
+        Along([0], [0.0]),
+        Along([0], [float("nan")]),
+    ],
+)
+def test_constraints_that_do_not_fit(constraint: object) -> None:
+    with pytest.raises(PatternError) as caught:
+        WeightProgram(CHI, [constraint, Mean()]).solve()  # type: ignore[list-item]
+    assert code(caught) == "PAT5011"
+
+
+def test_masses_of_groups_without_mass() -> None:
+    sizes = np.r_[np.zeros(10), np.ones(20)]
+    with pytest.raises(PatternError, match="PAT5007"):
+        WeightProgram(CHI, [Mass(np.repeat([0, 1, 2], 10), 0.9, 1.1, sizes)]).solve()
+
+
+def test_responses_that_do_not_fit() -> None:
+    for build in (
+        lambda: WeightProgram.build(np.zeros(5)),
+        lambda: WeightProgram.build(np.zeros((2, 0))),
+        lambda: WeightProgram.build(CHI, names=["a"]),
+        lambda: WeightProgram.build(CHI, beta=float("nan")),
+        lambda: WeightProgram.build(CHI, stderr=np.zeros((2, 3))),
+        lambda: WeightProgram.build(CHI, groups=np.zeros(3)),
+    ):
+        with pytest.raises(PatternError, match="PAT5008"):
+            build()
+
+
+def test_a_program_is_not_changed_by_building_on_it() -> None:
+    program = WeightProgram.build(CHI)
+    assert program.subject_to(Mean()).constraints == (Mean(),)
+    assert program.constraints == ()
+    assert program.solve().weights == pytest.approx(np.ones(30))
+
+
+def test_standard_errors_of_shifts() -> None:
+    errors = np.full(CHI.shape, 0.1)
+    solution = WeightProgram.build(CHI, stderr=errors, beta=2.0).subject_to(Equal(0, 3.0)).solve()
+    assert solution.weights is not None
+    expected = 0.2 * np.linalg.norm(solution.weights - 1)
+    assert solution.stderr == pytest.approx([expected, expected])
+    replicates = CHI + 0.1 * np.random.default_rng(1).normal(size=(6, *CHI.shape))
+    solution = WeightProgram.build(CHI, stderr=replicates).subject_to(Equal(0, 3.0)).solve()
+    assert solution.weights is not None
+    shifts = replicates @ (solution.weights - 1)
+    assert solution.stderr == pytest.approx(shifts.std(axis=0, ddof=1) / 6**0.5)
