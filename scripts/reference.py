@@ -10,7 +10,8 @@ from pathlib import Path
 
 from pattern_lang.diagnostics import SourceFile
 from pattern_lang.diagnostics.catalogue import all_problems
-from pattern_lang.resources import explain_file, library_file, library_modules
+from pattern_lang.diagnostics.explain import explanation
+from pattern_lang.resources import library_file, library_modules
 from pattern_lang.syntax import ast
 from pattern_lang.syntax.recover import parse
 
@@ -33,7 +34,7 @@ def pages() -> Iterator[tuple[Path, str]]:
     yield DOCS / "stdlib.md", standard_library()
     yield DOCS / "errors" / "README.md", error_index()
     for code in all_problems():
-        yield DOCS / "errors" / f"{code}.md", explain_file(code).read_text(encoding="utf-8")
+        yield DOCS / "errors" / f"{code}.md", explanation(code)
 
 
 def standard_library() -> str:

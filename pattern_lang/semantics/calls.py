@@ -102,7 +102,7 @@ def find_callee(
 
 def _is_lost(symbol: Symbol) -> bool:
     """Tell whether a declaration's head is too broken to say what it takes."""
-    return symbol.name in symbol.module.file.lost
+    return any(gap.encloses(symbol.span) for gap in symbol.module.file.gaps)
 
 
 def signature_of(symbol: Symbol) -> Signature | None:

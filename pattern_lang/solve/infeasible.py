@@ -12,6 +12,9 @@ from pattern_lang.solve.optimize import FEASIBLE, REGULAR, Answer, elastic
 
 SUPPORT = 1e-7
 NOTHING = 1e-9
+HALVED = 1e-6
+# Units times constraints from which it pays to halve.
+LARGE = 200_000
 
 
 def conflict(answer: Answer, engine: Engine = solve_conic) -> tuple[int, ...]:
@@ -74,23 +77,51 @@ def fraction(program: NormalProgram, engine: Engine = solve_conic) -> float | No
 
     Only what a statement asks for is scaled (`target`), not what it holds or limits.
     """
-    if not any(c.target for c in program.constraints):
+    if not any(c.target for c in program.constraints) or box_of(program).crossed:
         return None
+    large = program.n * len(program.constraints) > LARGE
+    largest = by_halving(program) if large else None
+    if largest is None:
+        largest = by_maximising(program, engine)
+    return largest if largest is None or largest > NOTHING else 0.0
+
+
+def by_halving(program: NormalProgram) -> float | None:
+    """Return the fraction by asking whether fractions are feasible, None where that is unclear.
+
+    Each question costs a few passes, where one conic program of this size costs minutes.
+    """
+    box = box_of(program)
+    low, high = 0.0, 1.0
+    if program.has_dose or decide(_at_fraction(program, low), box) is not Finding.FEASIBLE:
+        return None
+    while high - low > HALVED * high and high > NOTHING:
+        middle = 0.5 * (low + high)
+        finding = decide(_at_fraction(program, middle), box)
+        if finding is Finding.UNDECIDED:
+            return None
+        low, high = (middle, high) if finding is Finding.FEASIBLE else (low, middle)
+    return low
+
+
+def _at_fraction(program: NormalProgram, share: float) -> NormalProgram:
+    scaled = tuple(attrs.evolve(c, target=share * c.target) for c in program.constraints)
+    return attrs.evolve(program, constraints=scaled)
+
+
+def by_maximising(program: NormalProgram, engine: Engine) -> float | None:
+    """Return the fraction as the optimum of one program, None where no fraction is feasible."""
     rows = [size_of(c) / abs(c.target) for c in program.constraints if c.target]
     share = Dose("fraction", min(1.0, *rows))
     scaled = [_scaled(c, share) for c in program.constraints]
     cap = NormalConstraint(((1.0, share),), -1.0, owner=-1)
     wide = attrs.evolve(program, constraints=(*scaled, cap), cost=((-1.0, share),))
-    box = box_of(wide)
-    if box.crossed:
-        return None
-    result = engine(wide, box, 1e-9)
+    result = engine(wide, box_of(wide), 1e-9)
     if result.verdict is Verdict.INFEASIBLE or not np.isfinite(result.dual_cost):
         return None
     if result.verdict is Verdict.DOUBTFUL and not feasible(wide, engine):
         return None
-    largest = float(min(max(-result.dual_cost, 0.0), 1.0))
-    return largest if largest > NOTHING else 0.0
+    return float(min(max(-result.dual_cost, 0.0), 1.0))
 
 
 def _scaled(constraint: NormalConstraint, share: Dose) -> NormalConstraint:

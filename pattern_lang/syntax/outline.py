@@ -164,8 +164,9 @@ class _Outliner:
         if token.text in words.STATEMENTS:
             return _begins_known(token, previous, following, nested)
         # `import std`, `per group row.field`: here two names stand side by side.
-        side_by_side = self.at - 1 == start or self.tokens[self.at - 2].text == "per"
-        return not nested and not side_by_side and _begins_unknown(token, previous, following)
+        unknown = self.tokens[start].text not in words.STATEMENTS
+        side_by_side = (unknown and self.at - 1 == start) or self.tokens[self.at - 2].text == "per"
+        return not side_by_side and _begins_unknown(token, previous, following, nested)
 
 
 def _nest(stack: list[str], bracket: str) -> None:
@@ -191,15 +192,16 @@ def _begins_known(token: Token, previous: Token, following: Token | None, nested
     )
 
 
-def _begins_unknown(token: Token, previous: Token, following: Token | None) -> bool:
+def _begins_unknown(token: Token, previous: Token, following: Token | None, nested: bool) -> bool:
     """Tell whether a name stands where only a statement can, so is one with its word misspelt."""
     if token.text in words.RESERVED:
         return False
     slip = near(token.text, words.STATEMENTS)
     beside = following is not None and following.kind == "word" and not following.first
-    if not _ends_value(previous):
+    if nested or not _ends_value(previous):
         # Two words side by side are no expression: the statement before stops too early.
-        return bool(slip) and token.first and beside
+        meant = slip or words.meant(token.text, words.STATEMENTS)
+        return bool(meant) and token.first and beside
     if following is not None and following.text in {":", "=", "("} and not token.first:
         return False
     # After a number a single name is a unit, on whatever line.

@@ -261,15 +261,14 @@ def _with_body(
 
 def _names(piece: Piece) -> set[str]:
     """Return the names that a broken statement may have been meant to declare."""
-    names = [t.text for t in piece.tokens if t.kind == "word" and t.text not in words.RESERVED]
-    if piece.keyword in ("use", *words.WITH_BODY):
+    keyword = words.meant(piece.keyword, words.STATEMENTS) or ""
+    rest = piece.tokens[1:]
+    names = [t.text for t in rest if t.kind == "word" and t.text not in words.RESERVED]
+    if keyword in ("use", *words.WITH_BODY):
         return {*names, "w"}
-    if piece.keyword == "reweight":
+    if keyword == "reweight":
         return {names[-1], "w"} if names else {"w"}
-    if piece.keyword in words.GOALS or piece.keyword in words.STUDY_ITEMS:
-        return set()
-    known = piece.keyword in words.DECLARATIONS
-    return set(names[:1] if known else names[1:2])
+    return set(names[:1]) if keyword in words.DECLARATIONS else set()
 
 
 def _place_of(keyword: str) -> tuple[str, str]:

@@ -117,12 +117,15 @@ def test_interrupting_leaves_no_process(world: World) -> None:
     )
     children: list[int] = []
     deadline = time.time() + 60
-    while len(children) < 2 and time.time() < deadline:
-        time.sleep(0.1)
-        children = children_of(process.pid)
-    time.sleep(1.0)
-    os.kill(process.pid, signal.SIGINT)
-    _, stderr = process.communicate(timeout=30)
+    try:
+        while len(children) < 2 and time.time() < deadline:
+            time.sleep(0.1)
+            children = children_of(process.pid)
+        time.sleep(1.0)
+        os.kill(process.pid, signal.SIGINT)
+        _, stderr = process.communicate(timeout=30)
+    finally:
+        process.kill()
     assert len(children) == 2
     assert "KeyboardInterrupt" in stderr
     assert not [pid for pid in children if is_alive(pid)]

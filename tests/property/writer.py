@@ -47,7 +47,7 @@ class Writer:
 
     def expression(self, kind: str, depth: int = 0) -> str:
         if self.chance(self.chaos):
-            kind = self.some(*_KINDS)
+            return f"({getattr(self, self.some(*_KINDS))(depth + 1)})"
         return str(getattr(self, kind)(depth + 1))
 
     def literal(self) -> str:
@@ -194,6 +194,7 @@ class Writer:
         return self.some(
             f"shift {observable} by {self.expression('amount')}",
             f"hold {observable} within 0.5 sd",
+            f"lower {observable} by {self.literal()} sd",
             f"move [{observable}] along [1] by {self.expression('amount')}",
             f"require {self.expression('constraint')}",
             f"emit {self.expression('target')}",
@@ -206,7 +207,7 @@ class Writer:
         found.append(f"raise {self.made_observable(2)} by 1 sd")
         found += [self.goal() for _ in self.times(0, 4)]
         single = {
-            "minimize": self.objective(1),
+            **dict([self.best()]),
             "estimate": self.expression("sampler"),
             "schedule": self.expression("schedule"),
         }
@@ -215,6 +216,12 @@ class Writer:
             found.append(f"apply {self.some(*rules)}({self.weights}, most: 5)")
         self.weights = None
         return self.joined(found)
+
+    def best(self) -> tuple[str, str]:
+        """What a pattern makes small or large, and the word for it."""
+        if self.chance(0.7):
+            return "minimize", self.objective(1)
+        return "maximize", self.some(f"ess({self.weights})", f"min({self.weights}) - {self.atom(1)}")
 
     def joined(self, statements: list[str]) -> str:
         gap = self.some("\n  ", "\n\n\t", " ", "  # a note\n  ", "\r\n  ")

@@ -105,8 +105,13 @@ def test_units_that_do_not_match() -> None:
     short = attrs.evolve(data, units=attrs.evolve(data.units, size=np.ones(7)))
     with pytest.raises(PatternError, match="PAT5008"):
         solve_pattern(pattern(), short)
-    nothing = estimate(np.zeros((1, 0)).reshape(1, 0)[:, :0]) if False else None
-    assert nothing is None
+    empty = attrs.evolve(
+        data.susceptibility,
+        chi=np.zeros((2, 0), dtype=np.float32),
+        replicates=np.zeros((3, 2, 0), dtype=np.float32),
+    )
+    with pytest.raises(PatternError, match="no units"):
+        solve_pattern(pattern(), attrs.evolve(data, susceptibility=empty))
 
 
 @pytest.mark.parametrize(

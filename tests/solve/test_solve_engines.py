@@ -13,7 +13,7 @@ from pattern_lang.solve.conic.engine import solve_conic
 from pattern_lang.solve.dual import LEAST_NORM, Finding, climb, decide
 from pattern_lang.solve.engine import Verdict
 from pattern_lang.solve.estimated import Estimated
-from pattern_lang.solve.infeasible import fraction
+from pattern_lang.solve.infeasible import by_halving, by_maximising, fraction
 from pattern_lang.solve.normal import NormalProgram
 from pattern_lang.solve.optimize import elastic, optimize
 from pattern_lang.solve.quadratic import quadratic
@@ -88,6 +88,16 @@ def test_elastic_agrees_with_the_verdict(seed: int) -> None:
         assert relaxed.dual_cost <= 1e-7
     elif verdict is Verdict.INFEASIBLE:
         assert relaxed.dual_cost > 1e-7
+
+
+@pytest.mark.parametrize("seed", range(60))
+def test_fractions_agree(seed: int) -> None:
+    program = random_program(seed)
+    if decide(program, box_of(program)) is not Finding.INFEASIBLE:
+        return
+    halved, maximised = by_halving(program), by_maximising(program, solve_conic)
+    if halved is not None:
+        assert halved == pytest.approx(maximised, rel=1e-4)
 
 
 def test_fraction_is_none_where_no_goal_has_a_target() -> None:

@@ -1,5 +1,9 @@
 """Clarabel (interior point, Goulart & Chen 2405.12762) as an engine for weight programs."""
 
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
+from typing import Any, Final
+
 import clarabel
 import numpy as np
 import scipy.sparse as sp
@@ -108,12 +112,14 @@ def _run(conic: ConicProgram, tolerance: float, fraction: float) -> clarabel.Def
     return solver.solve()
 
 
-_CONES = {
-    Cone.ZERO: clarabel.ZeroConeT,
-    Cone.NONNEGATIVE: clarabel.NonnegativeConeT,
-    Cone.SECOND_ORDER: clarabel.SecondOrderConeT,
-    Cone.EXPONENTIAL: lambda rows: [clarabel.ExponentialConeT()] * (rows // 3),
-}
+_CONES: Final[Mapping[Cone, Callable[[int], Any]]] = MappingProxyType(
+    {
+        Cone.ZERO: clarabel.ZeroConeT,
+        Cone.NONNEGATIVE: clarabel.NonnegativeConeT,
+        Cone.SECOND_ORDER: clarabel.SecondOrderConeT,
+        Cone.EXPONENTIAL: lambda rows: [clarabel.ExponentialConeT()] * (rows // 3),
+    }
+)
 
 
 def _verdict(status: str) -> Verdict:
