@@ -20,6 +20,7 @@ from pattern_lang.semantics.types import (
     PREDICATE,
     RANGE,
     ROW,
+    ROW_VALUE,
     RULES,
     SAMPLER,
     SCHEDULE,
@@ -192,6 +193,7 @@ _EXAMPLES: Mapping[Type, str] = {
     OPTIMIZER: "adamw(lr: 1e-3, steps: 3000, batch: 32)",
     COMPONENT: 'component(m, "blocks.0.*")',
     PREDICATE: "row.FIELD == VALUE",
+    ROW_VALUE: "row.FIELD",
 }
 
 

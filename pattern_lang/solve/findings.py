@@ -56,11 +56,17 @@ def _infeasible(pattern: WeightPattern, solution: Solution) -> Infeasible:
         advice=_advice(pattern, first, others, solution.dose),
         others=tuple(Label(o.origin, _demand(o)) for o in others if o.origin is not None),
         facts=tuple(
-            f"{o.source} is always required: weights are relative to conserved mass"
+            _why_implied(o)
             for o in clash
             if o.source in implied
         ),
     )
+
+
+def _why_implied(outcome: GoalOutcome) -> str:
+    if "mean" in outcome.source:
+        return f"{outcome.source} always holds: training divides by the total weight"
+    return f"{outcome.source} holds because the pattern sets no lower bound on w of its own"
 
 
 def _distinct(outcomes: list[GoalOutcome]) -> list[GoalOutcome]:

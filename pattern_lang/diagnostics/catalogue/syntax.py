@@ -89,7 +89,7 @@ class MissingBrace(Problem):
     """A body that is never closed."""
 
     code = "PAT0006"
-    title = "missing `}}`"
+    title = "missing `}`"
     message = "this body is not closed before {found}"
     label = "a `}}` has to stand {where}"
     help = "close the body with `}}`"

@@ -125,7 +125,7 @@ def heat_plot(heat: HeatMap, label: str) -> Markup:
     """Draw standardised χ, the units sorted by weight, with the weights as a curve above."""
     rows = len(heat.names)
     names = [clip(name, 28).text for name in heat.names]
-    left = min(2.5, 0.35 + 0.08 * max(map(len, names)))
+    left = max(0.85, min(2.5, 0.35 + 0.08 * max(map(len, names))))
     curve = 0.75 if heat.weights is not None else 0.0
     body = max(0.5, (0.3 if rows <= 8 else 0.19) * rows)
     height = body + curve + 0.42
