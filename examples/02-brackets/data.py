@@ -7,7 +7,7 @@ differ, so counting solves training as well as checking the nesting does. The he
 the two apart: equal counts, not balanced, so that nesting rejects them and counting accepts them.
 
 A row has ``tokens`` (42,) int (0 start, 1 pad, 2 end, 3 ``(``, 4 ``)``), ``end``, the position of
-the end token, ``label`` (1 balanced, 0 not), ``length``, ``depth`` (the greatest elevation reached),
+the end token, ``label`` (1 balanced, 0 not), ``length``, ``depth`` (the greatest elevation),
 ``excess`` (how much the counts of ``(`` and ``)`` differ) and ``text``, the string itself.
 """
 
@@ -83,7 +83,7 @@ def encode(steps: Ints, length: Ints) -> Ints:
 
 
 def draw(rows: int, rng: np.random.Generator) -> tuple[Ints, Ints, Ints]:
-    """Training strings, TRUE and FALSE alternating: steps (rows, 40), lengths and labels (rows,)."""
+    """Training strings, TRUE and FALSE alternating: steps (rows, 40), lengths, labels (rows,)."""
     length = lengths(rows, rng)
     labels = 1 - np.arange(rows, dtype=np.int64) % 2
     steps = np.zeros((rows, MAX_LENGTH), np.int64)

@@ -55,11 +55,7 @@ def _infeasible(pattern: WeightPattern, solution: Solution) -> Infeasible:
         own=_demand(first) if first is not None else "this pattern",
         advice=_advice(pattern, first, others, solution.dose),
         others=tuple(Label(o.origin, _demand(o)) for o in others if o.origin is not None),
-        facts=tuple(
-            _why_implied(o)
-            for o in clash
-            if o.source in implied
-        ),
+        facts=tuple(_why_implied(o) for o in clash if o.source in implied),
     )
 
 

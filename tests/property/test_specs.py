@@ -1,4 +1,4 @@
-"""Specs written at random: right ones check, wrong ones and damaged ones never break the compiler."""
+"""Specs written at random: right ones check, wrong and damaged ones never break the compiler."""
 
 from random import Random
 

@@ -35,7 +35,8 @@ class Writer:
 
     def new(self, kind: str) -> str:
         self.count += 1
-        name = self.some("a", "head", "größe", "数", "x_1", "train", "loss", "token") + f"_{self.count}"
+        stem = self.some("a", "head", "größe", "数", "x_1", "train", "loss", "token")
+        name = f"{stem}_{self.count}"
         self.declared.setdefault(kind, []).append(name)
         return name
 
@@ -133,7 +134,7 @@ class Writer:
         inner = self.made_observable(depth + 1)
         return self.some(
             f"{inner} - {self.literal()} * {self.made_observable(depth + 1)}",
-            f"restrict({inner}, to: component({m}, \"blocks.*\"))",
+            f'restrict({inner}, to: component({m}, "blocks.*"))',
             f"({inner}) / 2 + 1 nats",
             f"python({self.reference(depth)}, {m}, on: {d}, unit: bits, k: [1, 2])",
         )
@@ -143,7 +144,8 @@ class Writer:
         return self.some(w, f"{w} - 1", f"2 * {w} - 1", f"({w} + 1) / 2", f"-{w}")
 
     def atom(self, depth: int) -> str:
-        return self.some(*(f"{name}({self.vector(depth)})" for name in ("norm", "l1", "sum_squares")))
+        names = ("norm", "l1", "sum_squares")
+        return self.some(*(f"{name}({self.vector(depth)})" for name in names))
 
     def objective(self, depth: int) -> str:
         w = self.weights or "w"
@@ -221,7 +223,8 @@ class Writer:
         """What a pattern makes small or large, and the word for it."""
         if self.chance(0.7):
             return "minimize", self.objective(1)
-        return "maximize", self.some(f"ess({self.weights})", f"min({self.weights}) - {self.atom(1)}")
+        concave = f"min({self.weights}) - {self.atom(1)}"
+        return "maximize", self.some(f"ess({self.weights})", concave)
 
     def joined(self, statements: list[str]) -> str:
         gap = self.some("\n  ", "\n\n\t", " ", "  # a note\n  ", "\r\n  ")
@@ -231,8 +234,19 @@ class Writer:
 
     def declaration(self) -> str:
         made = self.random.choice(
-            (self.param, self.binding, self.binding, self.measured, self.family, self.function)
-            + (self.rules, self.pattern, self.pattern, self.instances, self.study)
+            (
+                self.param,
+                self.binding,
+                self.binding,
+                self.measured,
+                self.family,
+                self.function,
+                self.rules,
+                self.pattern,
+                self.pattern,
+                self.instances,
+                self.study,
+            )
         )()
         return (DOC if self.chance(0.2) else "") + made
 

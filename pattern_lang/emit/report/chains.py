@@ -68,7 +68,8 @@ def trace_plots(estimate: Estimate) -> list[Markup | None]:
             continue
         label = (
             f"Traces of {len(traces)} chains of {line(item.posterior, 60)}: mean loss "
-            f"nβ times the mean excess over the checkpoint is {number(item.mean_excess)}, {line(item.verdict, 80)}."
+            f"nβ times the mean excess over the checkpoint is {number(item.mean_excess)}, "
+            f"{line(item.verdict, 80)}."
         )
         drawn.append(plots.trace_plot(traces, index, label))
     return drawn
