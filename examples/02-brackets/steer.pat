@@ -31,8 +31,7 @@ rules fair(w: Weights) {
   require  ess(w) >= 50 %
 }
 
-## Predict all three gaps, whichever is steered: bounds too wide to bind. It also means that one
-## set of chains serves all six patterns.
+## Predict all three gaps, whichever is steered: bounds too wide to bind.
 rules watched() {
   hold     gap_a within 3 sd
   hold     gap_b within 3 sd

@@ -47,7 +47,7 @@ def type_of_name(written: ast.TypeName) -> tuple[Type, tuple[Problem, ...]]:
     argument = arguments[0]
     if name == "List":
         element, problems = type_of_name(argument)
-        return ListType(element), problems
+        return (UNKNOWN if problems else ListType(element)), problems
     unit = UNIT_NAMES.get(argument.name)
     if unit is None:
         advice = unit_advice(argument.name)
