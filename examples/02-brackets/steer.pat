@@ -14,14 +14,14 @@ observable gap_c = free_energy(nesting, on: train) - free_energy(counting, on: t
 
 ## The same chains for all six patterns, so they are sampled once.
 def chains() -> Sampler = sgld(
-    step: 2e-5,
-    nbeta: 100,
-    localization: 5000,
-    batch: 64,
+    step: 3e-5,
+    nbeta: 30,
+    localization: 2000,
+    batch: 32,
     chains: 4,
-    draws: 160,
+    draws: 128,
     burn_in: 100,
-    thin: 4,
+    thin: 5,
     seed: 0,
 )
 
@@ -41,9 +41,9 @@ rules watched() {
 ## A: the learning coefficients of the data as it stands.
 pattern by_held_coefficient(sign: Real) {
   reweight train per sample as w
+  apply    watched()
   shift    gap_a by sign * dose
   apply    fair(w)
-  apply    watched()
   minimize sum_squares(w - 1)
   estimate chains()
 }
@@ -51,9 +51,9 @@ pattern by_held_coefficient(sign: Real) {
 ## B: the learning coefficients of the re-weighted problem.
 pattern by_coefficient(sign: Real) {
   reweight train per sample as w
+  apply    watched()
   shift    gap_b by sign * dose
   apply    fair(w)
-  apply    watched()
   minimize sum_squares(w - 1)
   estimate chains()
 }
@@ -61,9 +61,9 @@ pattern by_coefficient(sign: Real) {
 ## C: the local free energies.
 pattern by_free_energy(sign: Real) {
   reweight train per sample as w
+  apply    watched()
   shift    gap_c by sign * dose
   apply    fair(w)
-  apply    watched()
   minimize sum_squares(w - 1)
   estimate chains()
 }

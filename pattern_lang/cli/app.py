@@ -3,26 +3,48 @@
 import os
 import sys
 from collections.abc import Sequence
+from importlib import import_module
 
 import click
 
 from pattern_lang import __version__
-from pattern_lang.cli.check import check
-from pattern_lang.cli.compile import compile_
-from pattern_lang.cli.debug import debug
-from pattern_lang.cli.explain import explain
-from pattern_lang.cli.fmt import fmt
-from pattern_lang.cli.info import info
-from pattern_lang.cli.init import init
 from pattern_lang.cli.output import Output
 from pattern_lang.diagnostics import PatternError
 from pattern_lang.diagnostics.catalogue.internal import InternalError
 
 INTERRUPTED = 130
 USAGE = 2
+VERBS = {
+    "check": "check",
+    "compile": "compile_",
+    "debug": "debug",
+    "explain": "explain",
+    "fmt": "fmt",
+    "info": "info",
+    "init": "init",
+}
+"""Each verb, in the module of its name, and what it is called there."""
 
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+class Verbs(click.Group):
+    """Imports a verb when it is asked for: `pat check` does not wait for the others."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """Return the names of all verbs."""
+        return list(VERBS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """Return a verb, or None."""
+        if cmd_name not in VERBS:
+            return None
+        found = getattr(import_module(f"pattern_lang.cli.{cmd_name}"), VERBS[cmd_name])
+        assert isinstance(found, click.Command)
+        return found
+
+
+@click.group(
+    cls=Verbs, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100}
+)
 @click.version_option(__version__, prog_name="pat")
 def pat() -> None:
     """Say which internal structure a network should have; get the data weights that move it there.
@@ -30,10 +52,6 @@ def pat() -> None:
     Exit status: 0 fine; 1 errors in the spec or its inputs; 2 usage; 3 infeasible or unbounded;
     4 unsound estimate; 70 a bug in pat.
     """
-
-
-for command in (check, compile_, debug, explain, fmt, info, init):
-    pat.add_command(command)
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

@@ -123,9 +123,9 @@ def _mass(values: Values, written: Written, span: Span) -> Weighted:
 
 def _of_observable(atom: Callable[[str, Unit], ir.Atom]) -> Atom:
     def evaluate(values: Values, written: Written, span: Span) -> Weighted:
-        observable = values["observable"]
+        observable = values["o"]
         assert isinstance(observable, Observable)
-        observable = named_as_written(observable, written["observable"])
+        observable = named_as_written(observable, written["o"])
         made = atom(observable.name, observable.unit)
         return Weighted(ir.Expression(((1.0, made),)), observable.unit, (observable,))
 

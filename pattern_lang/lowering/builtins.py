@@ -203,7 +203,7 @@ def _free_energy(call: Invocation) -> Value:
 
 
 def _restrict(call: Invocation) -> Value:
-    observable, component = call.values["observable"], call.values["to"]
+    observable, component = call.values["o"], call.values["to"]
     assert isinstance(observable, ob.Observable)
     assert isinstance(component, Component)
     posterior = str(call.values.get("posterior", _POSTERIORS[0]))

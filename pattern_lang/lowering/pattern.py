@@ -84,7 +84,7 @@ def _reached_through(body: Body, problems: list[Problem]) -> tuple[Problem, ...]
     if body.origin is None:
         return tuple(problems)
     label = Label(body.origin, "with the arguments given here")
-    return tuple(evolve(problem, through=(*problem.through, label)) for problem in problems)
+    return tuple(problem.reached(label) for problem in problems)
 
 
 def _reweight(evaluator: Evaluator, node: ast.Reweight, env: Environment) -> Reweight:

@@ -49,7 +49,7 @@ def _scalar(curvature: Curvature, unit: Unit = Unit.ONE) -> Type:
 
 
 def _same_observable(arguments: Mapping[str, Type]) -> Type:
-    return arguments["observable"]
+    return arguments["o"]
 
 
 def _user_observable(arguments: Mapping[str, Type]) -> Type:
@@ -72,7 +72,7 @@ class _OfObservable:
         self.curvature = curvature
 
     def __call__(self, arguments: Mapping[str, Type]) -> Type:
-        observable = arguments["observable"]
+        observable = arguments["o"]
         unit = observable.unit if isinstance(observable, ObservableType) else None
         return WeightType(Shape.SCALAR, self.curvature, unit or Unit.ONE)
 
@@ -169,7 +169,7 @@ OBSERVABLES = (
     Signature(
         "restrict",
         (
-            needs("observable", OBSERVABLE),
+            needs("o", OBSERVABLE),
             needs("to", COMPONENT, named=True),
             takes("posterior", STRING),
         ),
@@ -213,7 +213,7 @@ WEIGHT_ATOMS = (
     ),
     Signature(
         "predicted",
-        (needs("observable", OBSERVABLE),),
+        (needs("o", OBSERVABLE),),
         _in_unit_of_observable(Curvature.AFFINE),
         doc="Predicted shift of an observable.",
     ),
@@ -247,7 +247,7 @@ WEIGHT_ATOMS = (
     ),
     Signature(
         "risk",
-        (needs("observable", OBSERVABLE),),
+        (needs("o", OBSERVABLE),),
         _in_unit_of_observable(Curvature.CONVEX),
         doc="Standard error of the predicted shift of an observable.",
     ),

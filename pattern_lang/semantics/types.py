@@ -139,7 +139,7 @@ def fits(found: Type, wanted: Type) -> bool:
         return True
     match found, wanted:
         case NumberType(), NumberType():
-            if wanted.integer and not found.integer and found.unit is Unit.ONE:
+            if wanted.integer and not found.integer and found.unit.canonical is Unit.ONE:
                 return False
             counts = found.integer and wanted.unit in _COUNTS
             return counts or found.unit.converts_to(wanted.unit)

@@ -26,7 +26,7 @@ class Piece:
     @property
     def keyword(self) -> str:
         """Return its first word, reserved or not."""
-        return self.tokens[0].text
+        return self.tokens[0].text if self.tokens else ""
 
     @property
     def start(self) -> int:

@@ -12,7 +12,7 @@ _TOKEN = re.compile(
     r'(?P<string>"(?:\\.|[^"\\\n])*"?)|(?P<comment>\#[^\n]*)'
     r"|(?P<number>[0-9]+(?:\.[0-9]+)?(?:[eE][+-]?[0-9]+)?)"
     r"|(?P<field>\.[ \t\r\n\f]*[^\W\d]\w*)|(?P<word>[^\W\d]\w*)"
-    r"|(?P<bracket>[{}()\[\]])|(?P<sign>->|\.\.|[<>=!]=|\S)"
+    r"|(?P<bracket>[{}()\[\]])|(?P<sign>->|\.\.|[<>=!]=|[^ \t\r\n\f])"
 )
 _DOC = re.compile(r'(?P<comment>\#[^\n]*)|"(?:\\.|[^"\\\n])*"|\S')
 _OUTER = re.compile(r'"(?:\\.|[^"\\\n])*"|\#[^\n]*|\.\.|\.[ \t\r\n\f]*[^\W\d]\w*|([^\W\d]\w*|[{}])')
@@ -36,7 +36,7 @@ class Token:
 
 
 def scan(text: str) -> tuple[Token, ...]:
-    """Return the tokens of a text, in order."""
+    """Return the tokens of a text, in order: all but what the grammar ignores."""
     found: list[Token] = []
     line = -1
     for match in _TOKEN.finditer(text):

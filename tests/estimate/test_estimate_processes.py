@@ -95,7 +95,9 @@ print("done")
 
 def script(world: World, draws: int) -> str:
     classifier(world)
-    text = SCRIPT.format(tests=TESTS, folder=str(world.folder), draws=draws)
+    # A test run in the background of a shell ignores Ctrl-C, and its children inherit that.
+    heed = "import signal\nsignal.signal(signal.SIGINT, signal.default_int_handler)\n"
+    text = heed + SCRIPT.format(tests=TESTS, folder=str(world.folder), draws=draws)
     return str(world.write("script.py", text))
 
 

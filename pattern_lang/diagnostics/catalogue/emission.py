@@ -2,12 +2,12 @@
 
 from typing import ClassVar
 
-from attrs import field, frozen
+from attrs import field
 
-from pattern_lang.diagnostics.model import Problem
+from pattern_lang.diagnostics.model import Problem, problem
 
 
-@frozen(kw_only=True)
+@problem
 class UnavailableTarget(Problem):
     """An `emit` target that this version cannot write."""
 
@@ -21,7 +21,7 @@ class UnavailableTarget(Problem):
     available: str
 
 
-@frozen(kw_only=True)
+@problem
 class PathLeavesFolder(Problem):
     """A path of `emit` that is absolute or climbs out of the output folder."""
 
@@ -35,7 +35,7 @@ class PathLeavesFolder(Problem):
     reason: str
 
 
-@frozen(kw_only=True)
+@problem
 class ReservedPath(Problem):
     """A path of `emit` that is the place of another output."""
 
@@ -49,7 +49,7 @@ class ReservedPath(Problem):
     taken: str
 
 
-@frozen(kw_only=True)
+@problem
 class WrongFormat(Problem):
     """A `weights(…)` path whose suffix promises another format than Parquet."""
 
@@ -62,7 +62,7 @@ class WrongFormat(Problem):
     path: str
 
 
-@frozen(kw_only=True)
+@problem
 class CannotWrite(Problem):
     """The operating system refused to write an output."""
 
@@ -80,7 +80,7 @@ class CannotWrite(Problem):
         return ("the earlier output in the folder is unchanged",) if self.kept else ()
 
 
-@frozen(kw_only=True)
+@problem
 class NoSpace(CannotWrite):
     """The disk, a quota or a file size limit is exhausted."""
 
@@ -90,7 +90,7 @@ class NoSpace(CannotWrite):
     help: ClassVar[str] = "free some space, or choose another folder with `-o DIR`"
 
 
-@frozen(kw_only=True)
+@problem
 class OutputMissing(Problem):
     """An output folder without a plan, or without a file that was asked for."""
 
@@ -103,7 +103,7 @@ class OutputMissing(Problem):
     reason: str
 
 
-@frozen(kw_only=True)
+@problem
 class UnknownSchema(Problem):
     """A file of a schema, or of a major version of it, that this version does not read."""
 
@@ -117,7 +117,7 @@ class UnknownSchema(Problem):
     known: str
 
 
-@frozen(kw_only=True)
+@problem
 class DamagedOutput(Problem):
     """An output file that is not what the plan says, or cannot be parsed."""
 

@@ -1,11 +1,9 @@
 """PAT4xxx: files, models, data and samplers that an estimate cannot use, and chains that fail."""
 
-from attrs import frozen
-
-from pattern_lang.diagnostics.model import Problem
+from pattern_lang.diagnostics.model import Problem, problem
 
 
-@frozen(kw_only=True)
+@problem
 class MissingFile(Problem):
     """A file that is at none of the places where it may be."""
 
@@ -23,7 +21,7 @@ class MissingFile(Problem):
         return tuple(f"tried {place}" for place in self.tried)
 
 
-@frozen(kw_only=True)
+@problem
 class CodeOutsideFolder(Problem):
     """Code named by an absolute path, or by one that climbs out of the spec's folder."""
 
@@ -39,7 +37,7 @@ class CodeOutsideFolder(Problem):
     folder: str
 
 
-@frozen(kw_only=True)
+@problem
 class MissingFunction(Problem):
     """A function that the user's file does not define."""
 
@@ -54,7 +52,7 @@ class MissingFunction(Problem):
     advice: str
 
 
-@frozen(kw_only=True)
+@problem
 class UserCodeFailed(Problem):
     """An exception inside the user's own code."""
 
@@ -70,7 +68,7 @@ class UserCodeFailed(Problem):
     file: str
 
 
-@frozen(kw_only=True)
+@problem
 class NotAModule(Problem):
     """A builder that returns something else than a network."""
 
@@ -84,7 +82,7 @@ class NotAModule(Problem):
     found: str
 
 
-@frozen(kw_only=True)
+@problem
 class UnreadableWeights(Problem):
     """A weights file that is damaged, or of a kind that is not read."""
 
@@ -98,7 +96,7 @@ class UnreadableWeights(Problem):
     reason: str
 
 
-@frozen(kw_only=True)
+@problem
 class WeightsMismatch(Problem):
     """Tensors of a weights file that do not fit the network."""
 
@@ -117,7 +115,7 @@ class WeightsMismatch(Problem):
         return self.others
 
 
-@frozen(kw_only=True)
+@problem
 class NonFiniteWeights(Problem):
     """A weight that is infinite or not a number."""
 
@@ -131,7 +129,7 @@ class NonFiniteWeights(Problem):
     tensor: str
 
 
-@frozen(kw_only=True)
+@problem
 class NoUnitLoss(Problem):
     """A network that does not say what the loss of a row is."""
 
@@ -144,7 +142,7 @@ class NoUnitLoss(Problem):
     model: str
 
 
-@frozen(kw_only=True)
+@problem
 class WrongUnitLoss(Problem):
     """A loss per row of the wrong shape or kind."""
 
@@ -161,7 +159,7 @@ class WrongUnitLoss(Problem):
     rows: int
 
 
-@frozen(kw_only=True)
+@problem
 class NonFiniteLoss(Problem):
     """A row whose loss at the checkpoint is infinite or not a number."""
 
@@ -177,7 +175,7 @@ class NonFiniteLoss(Problem):
     value: str
 
 
-@frozen(kw_only=True)
+@problem
 class NothingTrainable(Problem):
     """A network without a parameter that may move."""
 
@@ -190,7 +188,7 @@ class NothingTrainable(Problem):
     model: str
 
 
-@frozen(kw_only=True)
+@problem
 class NotRows(Problem):
     """A data function that returns something else than a sequence of mappings."""
 
@@ -204,7 +202,7 @@ class NotRows(Problem):
     found: str
 
 
-@frozen(kw_only=True)
+@problem
 class UnreadableData(Problem):
     """A data file, or a line of it, that cannot be read."""
 
@@ -218,7 +216,7 @@ class UnreadableData(Problem):
     reason: str
 
 
-@frozen(kw_only=True)
+@problem
 class EmptyData(Problem):
     """A data set without rows."""
 
@@ -231,7 +229,7 @@ class EmptyData(Problem):
     data: str
 
 
-@frozen(kw_only=True)
+@problem
 class MissingField(Problem):
     """A row that lacks a field which other rows have."""
 
@@ -246,7 +244,7 @@ class MissingField(Problem):
     field: str
 
 
-@frozen(kw_only=True)
+@problem
 class UnevenField(Problem):
     """A field whose values differ in shape or kind from row to row."""
 
@@ -263,7 +261,7 @@ class UnevenField(Problem):
     expected: str
 
 
-@frozen(kw_only=True)
+@problem
 class NonFiniteField(Problem):
     """A number in the data that is infinite or not a number."""
 
@@ -278,7 +276,7 @@ class NonFiniteField(Problem):
     field: str
 
 
-@frozen(kw_only=True)
+@problem
 class UnknownField(Problem):
     """`row.FIELD` for a field that the rows do not have, or that is no scalar."""
 
@@ -293,7 +291,7 @@ class UnknownField(Problem):
     advice: str
 
 
-@frozen(kw_only=True)
+@problem
 class WrongComparison(Problem):
     """A predicate that mixes texts and numbers."""
 
@@ -306,7 +304,7 @@ class WrongComparison(Problem):
     reason: str
 
 
-@frozen(kw_only=True)
+@problem
 class NothingKept(Problem):
     """A `where` that keeps no row."""
 
@@ -321,7 +319,7 @@ class NothingKept(Problem):
     advice: str
 
 
-@frozen(kw_only=True)
+@problem
 class NotAvailable(Problem):
     """Something of the language that this version cannot estimate yet."""
 
@@ -335,7 +333,7 @@ class NotAvailable(Problem):
     advice: str
 
 
-@frozen(kw_only=True)
+@problem
 class FreeEnergyElsewhere(Problem):
     """A free energy on other data than those that are re-weighted."""
 
@@ -352,7 +350,7 @@ class FreeEnergyElsewhere(Problem):
     reweighted: str
 
 
-@frozen(kw_only=True)
+@problem
 class WrongSetting(Problem):
     """A sampler setting out of its range."""
 
@@ -368,7 +366,7 @@ class WrongSetting(Problem):
     advice: str
 
 
-@frozen(kw_only=True)
+@problem
 class Diverged(Problem):
     """A chain that left for infinity."""
 
@@ -386,7 +384,7 @@ class Diverged(Problem):
     advice: str
 
 
-@frozen(kw_only=True)
+@problem
 class UnsoundEstimate(Problem):
     """Chains that finished, but whose figures cannot be trusted."""
 
@@ -407,7 +405,7 @@ class UnsoundEstimate(Problem):
         return self.others
 
 
-@frozen(kw_only=True)
+@problem
 class ChainProcessFailed(Problem):
     """A process that sampled chains and ended without a result."""
 

@@ -1,12 +1,10 @@
 """PAT3xxx: goals and constraints that make no convex program."""
 
-from attrs import frozen
-
-from pattern_lang.diagnostics.model import Label, Problem
+from pattern_lang.diagnostics.model import Label, Problem, problem
 from pattern_lang.diagnostics.source import Span
 
 
-@frozen(kw_only=True)
+@problem
 class MissingReweight(Problem):
     """A pattern that does not say which data it re-weights."""
 
@@ -19,7 +17,7 @@ class MissingReweight(Problem):
     name: str
 
 
-@frozen(kw_only=True)
+@problem
 class RepeatedStatement(Problem):
     """A statement that may stand once in a pattern or a study."""
 
@@ -38,7 +36,7 @@ class RepeatedStatement(Problem):
         return (Label(self.first, "first given here"),)
 
 
-@frozen(kw_only=True)
+@problem
 class NotConvex(Problem):
     """An expression in w that is neither convex nor concave."""
 
@@ -53,7 +51,7 @@ class NotConvex(Problem):
     advice: str
 
 
-@frozen(kw_only=True)
+@problem
 class WrongCurvature(Problem):
     """A convex expression where a concave one is needed, or the other way round."""
 
@@ -68,7 +66,7 @@ class WrongCurvature(Problem):
     advice: str
 
 
-@frozen(kw_only=True)
+@problem
 class StrictInequality(Problem):
     """`<`, `>` or `!=` on weights."""
 
@@ -83,7 +81,7 @@ class StrictInequality(Problem):
     advice: str
 
 
-@frozen(kw_only=True)
+@problem
 class NotAConstraint(Problem):
     """`require` of something that says nothing about weights."""
 
@@ -97,7 +95,7 @@ class NotAConstraint(Problem):
     advice: str = "write a comparison with w in it, such as `0 <= w <= 4` or `ess(w) >= 50 %`"
 
 
-@frozen(kw_only=True)
+@problem
 class ContradictoryGoals(Problem):
     """Two goals that no shift can meet."""
 
@@ -115,7 +113,7 @@ class ContradictoryGoals(Problem):
         return (Label(self.first, "the other goal"),)
 
 
-@frozen(kw_only=True)
+@problem
 class NeverHolds(Problem):
     """A constraint that no weights can meet."""
 
@@ -129,7 +127,7 @@ class NeverHolds(Problem):
     advice: str
 
 
-@frozen(kw_only=True)
+@problem
 class NegativeAmount(Problem):
     """A negative amount where the keyword already has the direction."""
 
@@ -144,7 +142,7 @@ class NegativeAmount(Problem):
     advice: str
 
 
-@frozen(kw_only=True)
+@problem
 class NotTheReweightedData(Problem):
     """A free energy on data other than the re-weighted ones."""
 
@@ -157,7 +155,7 @@ class NotTheReweightedData(Problem):
     data: str
 
 
-@frozen(kw_only=True)
+@problem
 class MoveLengths(Problem):
     """A direction with another length than the list of observables."""
 
@@ -171,7 +169,7 @@ class MoveLengths(Problem):
     numbers: str
 
 
-@frozen(kw_only=True)
+@problem
 class NothingToCompile(Problem):
     """A file without a pattern that can be compiled as it is."""
 
@@ -184,7 +182,7 @@ class NothingToCompile(Problem):
     advice: str
 
 
-@frozen(kw_only=True)
+@problem
 class ZeroDirection(Problem):
     """A `move` along nothing."""
 
@@ -195,7 +193,7 @@ class ZeroDirection(Problem):
     help = "give at least one number that is not zero"
 
 
-@frozen(kw_only=True)
+@problem
 class WrongUnitOfData(Problem):
     """`per X` with an X that does not exist, or a group without its field."""
 
@@ -209,7 +207,7 @@ class WrongUnitOfData(Problem):
     advice: str
 
 
-@frozen(kw_only=True)
+@problem
 class TooManyMoves(Problem):
     """Two doses to maximise at once."""
 
@@ -226,7 +224,7 @@ class TooManyMoves(Problem):
         return (Label(self.first, "the first one"),)
 
 
-@frozen(kw_only=True)
+@problem
 class AtomArgument(Problem):
     """A function of the weights with an argument that it cannot take."""
 

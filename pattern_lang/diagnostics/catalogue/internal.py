@@ -1,11 +1,9 @@
 """PAT9xxx: bugs of pat itself."""
 
-from attrs import frozen
-
-from pattern_lang.diagnostics.model import Problem
+from pattern_lang.diagnostics.model import Problem, problem
 
 
-@frozen(kw_only=True)
+@problem
 class InternalError(Problem):
     """Anything that escaped."""
 

@@ -1,11 +1,9 @@
 """PATLxxx: what is allowed and yet probably not meant."""
 
-from attrs import frozen
-
-from pattern_lang.diagnostics.model import Problem, Severity
+from pattern_lang.diagnostics.model import Problem, Severity, problem
 
 
-@frozen(kw_only=True)
+@problem
 class NoEdition(Problem):
     """A file that does not say its edition."""
 
@@ -19,7 +17,7 @@ class NoEdition(Problem):
     newest: int
 
 
-@frozen(kw_only=True)
+@problem
 class Unused(Problem):
     """A declaration that nothing uses."""
 
@@ -33,7 +31,7 @@ class Unused(Problem):
     name: str
 
 
-@frozen(kw_only=True)
+@problem
 class NoGoals(Problem):
     """A pattern that asks for nothing."""
 

@@ -1,12 +1,10 @@
 """PAT1xxx: files, imports, names and arguments that do not resolve."""
 
-from attrs import frozen
-
-from pattern_lang.diagnostics.model import Label, Problem
+from pattern_lang.diagnostics.model import Label, Problem, problem
 from pattern_lang.diagnostics.source import Span
 
 
-@frozen(kw_only=True)
+@problem
 class UnknownName(Problem):
     """A name that nothing declares."""
 
@@ -20,7 +18,7 @@ class UnknownName(Problem):
     advice: str
 
 
-@frozen(kw_only=True)
+@problem
 class DuplicateName(Problem):
     """A name declared twice in one place."""
 
@@ -39,7 +37,7 @@ class DuplicateName(Problem):
         return (Label(self.first, "first declared here"),)
 
 
-@frozen(kw_only=True)
+@problem
 class ModuleNotFound(Problem):
     """A `use` of a file or module that does not exist."""
 
@@ -58,7 +56,7 @@ class ModuleNotFound(Problem):
         return tuple(f"tried {place}" for place in self.tried)
 
 
-@frozen(kw_only=True)
+@problem
 class ImportCycle(Problem):
     """Files that use each other in a circle."""
 
@@ -71,7 +69,7 @@ class ImportCycle(Problem):
     chain: str
 
 
-@frozen(kw_only=True)
+@problem
 class NotInModule(Problem):
     """A name that a module does not have."""
 
@@ -86,7 +84,7 @@ class NotInModule(Problem):
     advice: str
 
 
-@frozen(kw_only=True)
+@problem
 class UnknownArgument(Problem):
     """A named argument that the function does not take."""
 
@@ -101,7 +99,7 @@ class UnknownArgument(Problem):
     advice: str
 
 
-@frozen(kw_only=True)
+@problem
 class MissingArgument(Problem):
     """A call without an argument that it needs."""
 
@@ -116,7 +114,7 @@ class MissingArgument(Problem):
     form: str
 
 
-@frozen(kw_only=True)
+@problem
 class TooManyArguments(Problem):
     """More positional arguments than the function takes."""
 
@@ -131,7 +129,7 @@ class TooManyArguments(Problem):
     advice: str
 
 
-@frozen(kw_only=True)
+@problem
 class RepeatedArgument(Problem):
     """An argument given twice."""
 
@@ -145,7 +143,7 @@ class RepeatedArgument(Problem):
     name: str
 
 
-@frozen(kw_only=True)
+@problem
 class CyclicDefinition(Problem):
     """A declaration that needs itself."""
 
@@ -159,7 +157,7 @@ class CyclicDefinition(Problem):
     chain: str
 
 
-@frozen(kw_only=True)
+@problem
 class UnknownEdition(Problem):
     """An edition that this compiler does not know."""
 
@@ -173,7 +171,7 @@ class UnknownEdition(Problem):
     newest: int
 
 
-@frozen(kw_only=True)
+@problem
 class MisplacedEdition(Problem):
     """An edition that is not the first statement."""
 
@@ -186,7 +184,7 @@ class MisplacedEdition(Problem):
     advice: str
 
 
-@frozen(kw_only=True)
+@problem
 class UnknownOverride(Problem):
     """`-p NAME=VALUE` for a parameter that does not exist."""
 
@@ -199,7 +197,7 @@ class UnknownOverride(Problem):
     advice: str
 
 
-@frozen(kw_only=True)
+@problem
 class UnknownPattern(Problem):
     """`--pattern NAME` for a pattern that does not exist, or that needs arguments."""
 
@@ -212,7 +210,7 @@ class UnknownPattern(Problem):
     advice: str
 
 
-@frozen(kw_only=True)
+@problem
 class SpecNotFound(Problem):
     """A spec file that cannot be read."""
 
@@ -225,7 +223,7 @@ class SpecNotFound(Problem):
     reason: str
 
 
-@frozen(kw_only=True)
+@problem
 class UnknownMember(Problem):
     """`x.name` where x has no such member."""
 
@@ -240,7 +238,7 @@ class UnknownMember(Problem):
     advice: str
 
 
-@frozen(kw_only=True)
+@problem
 class CannotWrite(Problem):
     """A file that cannot be written."""
 
@@ -253,7 +251,7 @@ class CannotWrite(Problem):
     reason: str
 
 
-@frozen(kw_only=True)
+@problem
 class UnnamedModule(Problem):
     """A file that is used by its own name, which no spec can write."""
 

@@ -1,12 +1,10 @@
 """PAT0xxx: what cannot be read."""
 
-from attrs import frozen
-
-from pattern_lang.diagnostics.model import Label, Problem
+from pattern_lang.diagnostics.model import Label, Problem, problem
 from pattern_lang.diagnostics.source import Span
 
 
-@frozen(kw_only=True)
+@problem
 class UnexpectedCharacter(Problem):
     """A character that no token starts with."""
 
@@ -21,7 +19,7 @@ class UnexpectedCharacter(Problem):
     advice: str
 
 
-@frozen(kw_only=True)
+@problem
 class UnterminatedString(Problem):
     """A string without its closing quote on the same line."""
 
@@ -32,7 +30,7 @@ class UnterminatedString(Problem):
     help = 'close it with `"`, and write a line break inside a string as `\\n`'
 
 
-@frozen(kw_only=True)
+@problem
 class UnexpectedToken(Problem):
     """A word or sign where something else has to stand."""
 
@@ -47,7 +45,7 @@ class UnexpectedToken(Problem):
     advice: str = ""
 
 
-@frozen(kw_only=True)
+@problem
 class UnfinishedStatement(Problem):
     """A statement that stops before it is complete."""
 
@@ -69,7 +67,7 @@ class UnfinishedStatement(Problem):
         return (Label(self.opened, f"this `{self.opened.text}` is not closed"),)
 
 
-@frozen(kw_only=True)
+@problem
 class ReservedWord(Problem):
     """A keyword used as a name."""
 
@@ -84,7 +82,7 @@ class ReservedWord(Problem):
     advice: str
 
 
-@frozen(kw_only=True)
+@problem
 class MissingBrace(Problem):
     """A body that is never closed."""
 
@@ -103,7 +101,7 @@ class MissingBrace(Problem):
         return (Label(self.opened, "opened here"),) if self.opened else ()
 
 
-@frozen(kw_only=True)
+@problem
 class UnknownEscape(Problem):
     """A backslash sequence that strings do not know."""
 
@@ -116,7 +114,7 @@ class UnknownEscape(Problem):
     escape: str
 
 
-@frozen(kw_only=True)
+@problem
 class NumberOutOfRange(Problem):
     """A number beyond what double precision holds."""
 
@@ -129,7 +127,7 @@ class NumberOutOfRange(Problem):
     number: str
 
 
-@frozen(kw_only=True)
+@problem
 class NestedTooDeeply(Problem):
     """More levels of brackets, powers or calls than any spec needs."""
 
@@ -142,7 +140,7 @@ class NestedTooDeeply(Problem):
     limit: int
 
 
-@frozen(kw_only=True)
+@problem
 class StatementOutOfPlace(Problem):
     """A statement in a body or at the top where it does not belong."""
 
@@ -157,7 +155,7 @@ class StatementOutOfPlace(Problem):
     advice: str
 
 
-@frozen(kw_only=True)
+@problem
 class TooManyErrors(Problem):
     """The parser gave up."""
 
@@ -170,7 +168,7 @@ class TooManyErrors(Problem):
     count: int
 
 
-@frozen(kw_only=True)
+@problem
 class UnreadableText(Problem):
     """A spec that is not UTF-8 text."""
 
@@ -183,7 +181,7 @@ class UnreadableText(Problem):
     reason: str
 
 
-@frozen(kw_only=True)
+@problem
 class UnknownStatement(Problem):
     """A word where a statement has to begin, and with which none does."""
 

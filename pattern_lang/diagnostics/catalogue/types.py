@@ -1,12 +1,10 @@
 """PAT2xxx: types, units and values that do not fit."""
 
-from attrs import frozen
-
-from pattern_lang.diagnostics.model import Label, Problem
+from pattern_lang.diagnostics.model import Label, Problem, problem
 from pattern_lang.diagnostics.source import Span
 
 
-@frozen(kw_only=True)
+@problem
 class TypeMismatch(Problem):
     """A value of one type where another is needed."""
 
@@ -22,7 +20,7 @@ class TypeMismatch(Problem):
     advice: str = ""
 
 
-@frozen(kw_only=True)
+@problem
 class UnitMismatch(Problem):
     """Two units that do not convert into each other."""
 
@@ -43,7 +41,7 @@ class UnitMismatch(Problem):
         return (Label(self.other, f"this is {self.left}"),)
 
 
-@frozen(kw_only=True)
+@problem
 class UnknownUnit(Problem):
     """A unit name that does not exist."""
 
@@ -57,7 +55,7 @@ class UnknownUnit(Problem):
     advice: str
 
 
-@frozen(kw_only=True)
+@problem
 class NotAFunction(Problem):
     """A call of something that cannot be called."""
 
@@ -71,7 +69,7 @@ class NotAFunction(Problem):
     advice: str = "remove the parentheses"
 
 
-@frozen(kw_only=True)
+@problem
 class NoOperator(Problem):
     """An operator between types that it does not join."""
 
@@ -92,7 +90,7 @@ class NoOperator(Problem):
         return (Label(self.other, self.left),) if self.other is not None else ()
 
 
-@frozen(kw_only=True)
+@problem
 class UnknownType(Problem):
     """A type name that does not exist."""
 
@@ -106,7 +104,7 @@ class UnknownType(Problem):
     advice: str
 
 
-@frozen(kw_only=True)
+@problem
 class WrongIndexing(Problem):
     """Indices on something that is not a family, or too few or many of them."""
 
@@ -121,7 +119,7 @@ class WrongIndexing(Problem):
     advice: str
 
 
-@frozen(kw_only=True)
+@problem
 class IndexOutOfRange(Problem):
     """An index that the family does not have."""
 
@@ -137,7 +135,7 @@ class IndexOutOfRange(Problem):
     range: str
 
 
-@frozen(kw_only=True)
+@problem
 class BadReference(Problem):
     """A string that should name a function in a file."""
 
@@ -150,7 +148,7 @@ class BadReference(Problem):
     text: str
 
 
-@frozen(kw_only=True)
+@problem
 class ValueOutOfRange(Problem):
     """A setting outside the values that make sense."""
 
@@ -166,7 +164,7 @@ class ValueOutOfRange(Problem):
     advice: str
 
 
-@frozen(kw_only=True)
+@problem
 class EmptyRange(Problem):
     """A range without members."""
 
@@ -179,7 +177,7 @@ class EmptyRange(Problem):
     range: str
 
 
-@frozen(kw_only=True)
+@problem
 class DivisionByZero(Problem):
     """A division by a constant zero."""
 
@@ -190,7 +188,7 @@ class DivisionByZero(Problem):
     help = "divide by a number that is not zero"
 
 
-@frozen(kw_only=True)
+@problem
 class WrongTypeArguments(Problem):
     """A type with too few, too many or the wrong arguments."""
 
@@ -206,7 +204,7 @@ class WrongTypeArguments(Problem):
     advice: str
 
 
-@frozen(kw_only=True)
+@problem
 class PathLeavesFolder(Problem):
     """An output path that leaves the pattern's folder."""
 
@@ -220,7 +218,7 @@ class PathLeavesFolder(Problem):
     name: str
 
 
-@frozen(kw_only=True)
+@problem
 class TooManyCalls(Problem):
     """Functions or rules that call each other too deeply or too often."""
 

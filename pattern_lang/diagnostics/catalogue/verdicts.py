@@ -2,12 +2,12 @@
 
 from typing import ClassVar
 
-from attrs import field, frozen
+from attrs import field
 
-from pattern_lang.diagnostics.model import Label, Problem, Severity
+from pattern_lang.diagnostics.model import Label, Problem, Severity, problem
 
 
-@frozen(kw_only=True)
+@problem
 class Infeasible(Problem):
     """Goals and constraints that cannot hold together."""
 
@@ -33,7 +33,7 @@ class Infeasible(Problem):
         return self.facts
 
 
-@frozen(kw_only=True)
+@problem
 class Unbounded(Problem):
     """An objective, or a dose, that can improve for ever."""
 
@@ -47,7 +47,7 @@ class Unbounded(Problem):
     what: str
 
 
-@frozen(kw_only=True)
+@problem
 class Inaccurate(Problem):
     """A program that the solver could not finish."""
 
@@ -60,7 +60,7 @@ class Inaccurate(Problem):
     residual: str
 
 
-@frozen(kw_only=True)
+@problem
 class BelowNoise(Problem):
     """A goal smaller than the noise of the estimate."""
 
@@ -80,7 +80,7 @@ class BelowNoise(Problem):
     twice: str
 
 
-@frozen(kw_only=True)
+@problem
 class NoMovement(Problem):
     """A `move` whose largest feasible dose is zero."""
 
@@ -94,7 +94,7 @@ class NoMovement(Problem):
     why: str
 
 
-@frozen(kw_only=True)
+@problem
 class UnknownSpread(Problem):
     """An amount in `sd` of an observable whose standard deviation is zero or unknown."""
 
@@ -112,7 +112,7 @@ class UnknownSpread(Problem):
     unit: str
 
 
-@frozen(kw_only=True)
+@problem
 class EmptyMass(Problem):
     """The mass of a set of units that has none to begin with."""
 
@@ -125,7 +125,7 @@ class EmptyMass(Problem):
     what: str
 
 
-@frozen(kw_only=True)
+@problem
 class UnusableResponse(Problem):
     """Susceptibilities that are not finite numbers of the right shape."""
 
@@ -138,7 +138,7 @@ class UnusableResponse(Problem):
     what: str
 
 
-@frozen(kw_only=True)
+@problem
 class UnusableField(Problem):
     """A row field that the units do not have, or that cannot be used so."""
 
@@ -152,7 +152,7 @@ class UnusableField(Problem):
     known: str
 
 
-@frozen(kw_only=True)
+@problem
 class NotConvex(Problem):
     """A constraint or an objective that is no convex program once its numbers are known."""
 
@@ -166,7 +166,7 @@ class NotConvex(Problem):
     why: str
 
 
-@frozen(kw_only=True)
+@problem
 class UnusableConstraint(Problem):
     """A constraint given from Python whose numbers do not fit the program."""
 
