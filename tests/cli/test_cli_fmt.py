@@ -61,7 +61,7 @@ lower b # odd
 # last
 }
 pattern q { }
-# eof"""  # noqa: E501
+# eof"""
 
 
 def test_loose_becomes_canonical_and_stays() -> None:

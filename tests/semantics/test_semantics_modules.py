@@ -133,7 +133,9 @@ def test_files_that_cannot_be_read(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     Path("latin.pat").write_bytes("edition 2026 # é\n".encode("latin-1"))
     Path("folder.pat").mkdir()
     long = "x" * 5000
-    text = f'{EDITION}use "latin.pat"\nuse "folder.pat"\nuse "{long}.pat"\nuse "a\\u{{0}}b.pat" as n\n'
+    text = (
+        f'{EDITION}use "latin.pat"\nuse "folder.pat"\nuse "{long}.pat"\nuse "a\\u{{0}}b.pat" as n\n'
+    )
     Path("spec.pat").write_text(text, encoding="utf-8")
     found = load("spec.pat").diagnostics
     assert [d.code for d in found] == ["PAT0012", "PAT1003", "PAT1003", "PAT1003"]

@@ -138,7 +138,9 @@ def test_functions_of_the_user() -> None:
 
 
 def test_bodies_of_functions_are_checked_once_and_defaults_too() -> None:
-    assert codes_of('def f(a: Real) -> Real = a + "x"\nparam p: Real = f(1) + f(2)\n') == ["PAT2005"]
+    assert codes_of('def f(a: Real) -> Real = a + "x"\nparam p: Real = f(1) + f(2)\n') == [
+        "PAT2005"
+    ]
     assert codes_of("def f(a: Real) -> Int = a\n") == ["PAT2001"]
     assert codes_of("def f(a: Int = 0.5) -> Int = a\n") == ["PAT2001"]
     assert codes_of("def f(a: Nothing) -> Real = a\nparam p: Real = f(1)\n") == ["PAT2006"]

@@ -50,7 +50,9 @@ def test_odd_characters_are_welcome_in_strings_and_comments() -> None:
             assert codes(f'param x: String = "a{odd}b" # {odd}\n') == []
 
 
-@pytest.mark.parametrize("text", ["{", "}", "(", "= 1", "1 2", "hello world", "\0", "%", '"', "..."])
+@pytest.mark.parametrize(
+    "text", ["{", "}", "(", "= 1", "1 2", "hello world", "\0", "%", '"', "..."]
+)
 def test_texts_that_are_no_spec(text: str) -> None:
     assert codes(text)
     assert all(0 <= p.span.start <= p.span.end <= len(text) for p in problems(text) if p.span)
@@ -64,7 +66,15 @@ def test_a_line_of_a_megabyte() -> None:
 
 @pytest.mark.parametrize(
     ("before", "after"),
-    [("(", ")"), ("[", "]"), ("f(", ")"), ("2 ^ ", ""), ("not (", ")"), ("(1 + ", ")"), ("f(x: ", ")")],
+    [
+        ("(", ")"),
+        ("[", "]"),
+        ("f(", ")"),
+        ("2 ^ ", ""),
+        ("not (", ")"),
+        ("(1 + ", ")"),
+        ("f(x: ", ")"),
+    ],
 )
 def test_deep_nesting_is_refused_and_hides_nothing(before: str, after: str) -> None:
     text = f"param a: Real = {before * 3000}1{after * 3000}\nparam b Int = 1\n"

@@ -88,7 +88,9 @@ CALLS = {
 }
 
 
-@pytest.mark.parametrize("table", [LITERALS, CHAINS, RELATIONS, CALLS], ids="lit sum rel call".split())
+@pytest.mark.parametrize(
+    "table", [LITERALS, CHAINS, RELATIONS, CALLS], ids="lit sum rel call".split()
+)
 def test_expressions(table: dict[str, str]) -> None:
     assert {text: expression(text) for text in table} == table
 

@@ -95,6 +95,8 @@ def test_declarations_need_no_line_breaks() -> None:
     assert len(found) == len(DECLARATIONS)
 
 
-@pytest.mark.parametrize("text", ["", "\n\n", "# only\n# comments", "\ufeff", "## a doc at the end"])
+@pytest.mark.parametrize(
+    "text", ["", "\n\n", "# only\n# comments", "\ufeff", "## a doc at the end"]
+)
 def test_texts_without_statements(text: str) -> None:
     assert file(text).declarations == ()

@@ -90,7 +90,7 @@ def test_slips() -> None:
     assert closest("x", ("loss",), "look it up") == "look it up"
 
 
-DOCUMENTED = '''# a plain comment is no doc
+DOCUMENTED = """# a plain comment is no doc
 ## One line.
 edition 2026
 ## First.
@@ -106,7 +106,7 @@ pattern p {
   ## of a statement: nobody's
   emit e
 }
-'''
+"""
 
 
 def test_documentation() -> None:
