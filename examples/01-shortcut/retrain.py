@@ -29,7 +29,7 @@ Table = NDArray[np.float64]
 def read_weights(path: Path) -> Tensor:
     """Weights (900,) float32 in row order, from columns ``unit_id`` and ``weight``."""
     columns = ["unit_id", "weight"]
-    table = pq.read_table(path, columns=columns)  # type: ignore[no-untyped-call]
+    table = pq.read_table(path, columns=columns)
     units = np.asarray(table["unit_id"], dtype=np.int64)
     if not np.array_equal(np.sort(units), np.arange(TRAIN_ROWS)):
         raise SystemExit(f"{path}: needs each unit 0 to {TRAIN_ROWS - 1} once, has {len(units)}")

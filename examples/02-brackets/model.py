@@ -35,7 +35,8 @@ class Block(nn.Module):
 
     def _split(self, x: Tensor) -> Tensor:
         """(rows, positions, width) to (rows, heads, positions, width / heads)."""
-        return x.unflatten(-1, (self.heads, -1)).transpose(1, 2)
+        rows, positions, width = x.shape
+        return x.reshape(rows, positions, self.heads, width // self.heads).transpose(1, 2)
 
     def forward(self, x: Tensor, end: Tensor | None = None) -> Tensor:
         """The stream (rows, positions, width) after this block.

@@ -31,17 +31,9 @@ rules fair(w: Weights) {
   require  ess(w) >= 50 %
 }
 
-## Predict all three gaps, whichever is steered: bounds too wide to bind.
-rules watched() {
-  hold     gap_a within 3 sd
-  hold     gap_b within 3 sd
-  hold     gap_c within 3 sd
-}
-
 ## A: the learning coefficients of the data as it stands.
 pattern by_held_coefficient(sign: Real) {
   reweight train per sample as w
-  apply    watched()
   shift    gap_a by sign * dose
   apply    fair(w)
   minimize sum_squares(w - 1)
@@ -51,7 +43,6 @@ pattern by_held_coefficient(sign: Real) {
 ## B: the learning coefficients of the re-weighted problem.
 pattern by_coefficient(sign: Real) {
   reweight train per sample as w
-  apply    watched()
   shift    gap_b by sign * dose
   apply    fair(w)
   minimize sum_squares(w - 1)
@@ -61,7 +52,6 @@ pattern by_coefficient(sign: Real) {
 ## C: the local free energies.
 pattern by_free_energy(sign: Real) {
   reweight train per sample as w
-  apply    watched()
   shift    gap_c by sign * dose
   apply    fair(w)
   minimize sum_squares(w - 1)

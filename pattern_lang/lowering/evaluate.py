@@ -45,7 +45,7 @@ from pattern_lang.syntax import ast
 from pattern_lang.syntax.bundle import Bundle
 
 MOST_MEMBERS = 100_000
-MOST_CALLS = 200_000
+MOST_CALLS = 50_000
 DEEPEST_CALL = 40
 
 

@@ -6,6 +6,7 @@ from math import log
 import pytest
 
 from pattern_lang.diagnostics import Span
+from pattern_lang.lowering import evaluate
 from pattern_lang.lowering.evaluate import Evaluator
 from pattern_lang.lowering.values import Environment, Num, Value
 from pattern_lang.semantics.scope import Scope
@@ -133,7 +134,8 @@ def test_functions_are_called_with_their_arguments() -> None:
         assert goal.amount.value == expected
 
 
-def test_too_many_calls() -> None:
+def test_too_many_calls(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(evaluate, "MOST_CALLS", 1000)
     deep = "".join(f"def f{i}(x: Real) -> Real = f{i + 1}(x)\n" for i in range(50))
     deep += "def f50(x: Real) -> Real = x\n"
     assert codes("raise icl by f0(1) * 1 sd", head=deep) == ["PAT2015"]

@@ -2,7 +2,7 @@
 
 import pytest
 
-from pattern_lang.diagnostics import SourceFile
+from pattern_lang.diagnostics import Problem, SourceFile
 from pattern_lang.diagnostics.suggest import closest, near
 from pattern_lang.semantics.core import MODEL_METHODS, core_functions
 from pattern_lang.semantics.units import UNIT_NAMES
@@ -31,7 +31,7 @@ def test_no_reserved_word_names_anything() -> None:
         assert file(f"param x: Real = row.{word} + {word}_ + x{word}").declarations
 
 
-def _problems(text: str) -> tuple[object, ...]:
+def _problems(text: str) -> tuple[Problem, ...]:
     return parse(SourceFile("spec.pat", text))[1]
 
 
