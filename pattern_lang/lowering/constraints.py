@@ -1,5 +1,7 @@
 """From `require`, `minimize` and `maximize` to symbolic constraints and objectives."""
 
+from collections.abc import Callable
+
 from attrs import evolve
 
 from pattern_lang.diagnostics import Span
@@ -53,7 +55,7 @@ def constraints(
                 terms = tuple(term for term in difference.expression.terms if term[0])
                 expression = ir.Expression(terms, difference.expression.constant)
                 made = ir.Constraint(expression, relation, source, origin=node.span)
-                _verify(made, span)
+                _verify(made, span, lambda: _negative(evaluator, compare, env))
                 if terms:
                     found.append(made)
         left_node, left = right_node, right
@@ -83,7 +85,8 @@ def objective(
     if not isinstance(value, Weighted):
         return evolve(DEFAULT_OBJECTIVE, source=source, origin=node.span), ()
     sign = 1.0 if node.keyword == "minimize" else -1.0
-    _require_convex(value.expression, sign, node.expression.span)
+    span, factors = node.expression.span, lambda: _negative(evaluator, node.expression, env)
+    _require_convex(value.expression, sign, span, factors)
     if any(isinstance(atom, ir.EffectiveSampleSize) for _, atom in value.expression.terms):
         return evolve(DEFAULT_OBJECTIVE, source=source, origin=node.span), ()
     return ir.Objective(node.keyword, value.expression, source, node.span), value.about
@@ -110,10 +113,27 @@ def _in_sd(value: Weighted | Num) -> Weighted | Num:
     return Weighted(ir.Expression(terms, value.expression.constant), Unit.SD, value.about)
 
 
-def _verify(constraint: ir.Constraint, span: Span) -> None:
+def _negative(evaluator: Evaluator, node: ast.Expression, env: Environment) -> str:
+    """Say which named numbers of an expression are negative: they turn its curvature round."""
+    found: dict[str, None] = {}
+    pending = [node]
+    while pending:
+        match pending.pop():
+            case ast.Compare(first=first, rest=rest) | ast.Chain(first=first, rest=rest):
+                pending += [first, *(operand for _, operand in rest)]
+            case ast.Signed(operand=operand):
+                pending.append(operand)
+            case ast.Name() | ast.Call() | ast.Attribute() as part:
+                value = evaluator(part, env)
+                if isinstance(value, Num) and value.value < 0:
+                    found[f"`{part.span.text}` is {value.real:g}"] = None
+    return " and ".join(found) or "a factor is negative"
+
+
+def _verify(constraint: ir.Constraint, span: Span, factors: Callable[[], str]) -> None:
     """Check curvature with the values known, and refuse what can never hold."""
     if constraint.relation == "<=":
-        _require_convex(constraint.expression, 1.0, span)
+        _require_convex(constraint.expression, 1.0, span, factors)
     _refuse_impossible(constraint, span)
 
 
@@ -125,7 +145,9 @@ def _refuse_false(operator: str, difference: Num, span: Span) -> None:
         raise LoweringError(NeverHolds(span=span, fact=f"`{span.text}` is false", advice=advice))
 
 
-def _require_convex(expression: ir.Expression, sign: float, span: Span) -> None:
+def _require_convex(
+    expression: ir.Expression, sign: float, span: Span, factors: Callable[[], str]
+) -> None:
     """Raise when a coefficient whose sign only its value shows bends the wrong way."""
     for coefficient, atom in expression.terms:
         bent = isinstance(atom, _CONVEX) and sign * coefficient < 0
@@ -133,9 +155,9 @@ def _require_convex(expression: ir.Expression, sign: float, span: Span) -> None:
             raise LoweringError(
                 WrongCurvature(
                     span=span,
-                    fact="with the values of its factors, this describes no convex program",
-                    curvature="a negative factor turns this round",
-                    advice="check the signs of the factors, or the direction of the comparison",
+                    fact=f"{factors()}, so this describes no convex program",
+                    curvature="turned round by a negative factor",
+                    advice="check the sign of the factor, or turn the statement round with it",
                 )
             )
 

@@ -85,7 +85,7 @@ class ObservableType(Type):
     family: int = 0
 
     def __str__(self) -> str:
-        unit = f"[{self.unit.value}]" if self.unit else ""
+        unit = "" if self.unit in (None, Unit.ONE) else f"[{self.unit.value}]"
         return f"{'family of ' if self.family else ''}Observable{unit}"
 
 

@@ -155,10 +155,11 @@ def _token(source: SourceFile, piece: Piece, here: Span, error: lark.UnexpectedT
         if as_name:
             fact, advice = "nothing can be called that", f"choose another name, such as `{word}_`"
             return ReservedWord(span=here, word=word, fact=fact, advice=advice)
+    named = word == "=" and {"COLON", "RPAR"} <= accepted
     return UnexpectedToken(
         span=here,
         found=_describe(word, error),
-        expected=_expected(piece, number, accepted),
+        expected="`:`" if named else _expected(piece, number, accepted),
         advice=_advice(piece, number, word, accepted) if number else _form(piece),
     )
 

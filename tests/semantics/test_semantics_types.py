@@ -50,7 +50,7 @@ NUMBERS = {
 }
 OBSERVABLES = {
     "icl": "an Observable[nats]",
-    "complexity": "an Observable[1]",
+    "complexity": "an Observable",
     "head": "a family of observables",
     "head[0, 1]": "an Observable[nats]",
     "icl - head[0, 0]": "an Observable[nats]",
@@ -58,7 +58,7 @@ OBSERVABLES = {
     "1 bits + icl": "an Observable[nats]",
     "icl + 1": "PAT2002",
     "icl + complexity": "PAT2002",
-    "complexity + 1": "an Observable[1]",
+    "complexity + 1": "an Observable",
     "2 * icl / 3": "an Observable[nats]",
     "50 % * icl": "an Observable[nats]",
     "1 sd * icl": "PAT2005",
@@ -246,8 +246,8 @@ def test_parameters() -> None:
 def test_what_is_wanted_chooses_between_meanings() -> None:
     call = 'python("a.py:f")'
     assert type_of(call, DATA) == "Data"
-    assert type_of(call, ObservableType(None)) == "an Observable[1]"
-    assert type_of(f"2 * {call}", ObservableType(None)) == "an Observable[1]"
+    assert type_of(call, ObservableType(None)) == "an Observable"
+    assert type_of(f"2 * {call}", ObservableType(None)) == "an Observable"
     assert type_of("base", ARM) == "a pattern, `base` or a control"
     assert type_of("base") == "PAT1001"
 
