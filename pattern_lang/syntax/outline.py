@@ -64,11 +64,16 @@ def outline(tokens: Sequence[Token]) -> tuple[Item, ...]:
 
 @define
 class _Outliner:
-    """Walks over tokens; `extra` counts the `{` that open no body and are not closed yet."""
+    """Walks over tokens.
+
+    `extra` counts the `{` that open no body and are not closed yet; `brace` is the next brace, as
+    far as it is known.
+    """
 
     tokens: Sequence[Token]
     at: int = 0
     extra: int = 0
+    brace: int = -1
 
     def items(self) -> tuple[Item, ...]:
         found: list[Item] = []
@@ -126,15 +131,23 @@ class _Outliner:
 
         It does when the next brace opens another body, or there is none.
         """
-        at, used = self.at, self.tokens[self.at].text == "use"
-        for number in range(at, len(self.tokens)):
-            token = self.tokens[number]
-            used = used if token.text not in words.STATEMENTS else token.text == "use"
-            if token.text in "{}" and not (used and token.text == "{"):
-                if not used:
-                    return token.text == "{"
-                used = False
-        return True
+        if self.brace < self.at:
+            self.brace = self.next_brace()
+        return self.brace == len(self.tokens) or self.tokens[self.brace].text == "{"
+
+    def next_brace(self) -> int:
+        """Return where the next brace is that belongs to no `use`, or the end of the tokens."""
+        used = inside = False
+        for number in range(self.at, len(self.tokens)):
+            text = self.tokens[number].text
+            used = text == "use" if text in words.STATEMENTS else used
+            if text == "{" and used:
+                inside = True
+            elif text == "}" and inside:
+                used = inside = False
+            elif text in ("{", "}"):
+                return number
+        return len(self.tokens)
 
     def piece(self) -> Piece:
         """Take the statement that begins here, up to the next one or the end of the body."""
@@ -194,19 +207,19 @@ def _begins_known(token: Token, previous: Token, following: Token | None, nested
 
 def _begins_unknown(token: Token, previous: Token, following: Token | None, nested: bool) -> bool:
     """Tell whether a name stands where only a statement can, so is one with its word misspelt."""
-    if token.text in words.RESERVED:
+    unit = previous.kind == "number" and token.text in words.UNITS
+    if token.text in words.RESERVED or unit:
         return False
-    slip = near(token.text, words.STATEMENTS)
     beside = following is not None and following.kind == "word" and not following.first
     if nested or not _ends_value(previous):
         # Two words side by side are no expression: the statement before stops too early.
-        meant = slip or words.meant(token.text, words.STATEMENTS)
-        return bool(meant) and token.first and beside
+        return token.first and beside and words.meant(token.text, words.STATEMENTS) is not None
+    if token.first and (previous.kind != "number" or beside):
+        return True
     if following is not None and following.text in {":", "=", "("} and not token.first:
         return False
-    # After a number a single name is a unit, on whatever line.
-    certain = token.first and (previous.kind != "number" or beside)
-    return certain or bool(slip)
+    # After a number a single name is a unit, on whatever line, unless it is nearly a statement.
+    return bool(near(token.text, words.STATEMENTS))
 
 
 def _ends_value(token: Token) -> bool:

@@ -113,13 +113,16 @@ class _Recovery:
 
     def file(self) -> tuple[ast.File, tuple[Problem, ...]]:
         whole = Span(self.source, 0, len(self.text))
+        tokens = scan(self.text)
         declarations: list[ast.Declaration] = []
         try:
-            for item in outline(scan(self.text)):
+            for item in outline(tokens):
                 read = self.block(item) if isinstance(item, Block) else self.declaration(item)
                 declarations.extend(read)
         except _GaveUpError:
-            return ast.File(whole, (), frozenset(self.lost)), tuple(self.problems)
+            # Nothing is known of this text, so no name in it can be called missing.
+            every_word = frozenset(token.text for token in tokens if token.kind == "word")
+            return ast.File(whole, (), every_word), tuple(self.problems)
         found = (*self.problems, *self.builder.problems)
         return ast.File(whole, tuple(declarations), frozenset(self.lost), tuple(self.gaps)), found
 

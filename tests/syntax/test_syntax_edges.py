@@ -109,11 +109,20 @@ def test_errors_at_the_end_of_a_long_text_cost_little() -> None:
     assert time.process_time() - start < 15
 
 
+def test_a_body_full_of_declarations_costs_little() -> None:
+    text = "pattern p {\n" + "param a: Real = 1\n" * 8_000 + "}\n"
+    start = time.process_time()
+    assert codes(text)[0] == "PAT0010"
+    assert time.process_time() - start < 15
+
+
 def test_giving_up() -> None:
     text = "param b Real = 1\n" * (MOST_ERRORS + 5)
     assert codes(text) == ["PAT0003"] * MOST_ERRORS + ["PAT0011"]
     # What was not read is not judged: nothing is declared, so no name can be missing.
-    assert parse(SourceFile("spec.pat", text))[0].declarations == ()
+    found, _ = parse(SourceFile("spec.pat", text + "param seen: Real = 1\n"))
+    assert found.declarations == ()
+    assert {"b", "seen"} <= found.lost
 
 
 def test_a_value_by_itself() -> None:
