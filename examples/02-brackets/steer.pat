@@ -14,14 +14,14 @@ observable gap_c = free_energy(nesting, on: train) - free_energy(counting, on: t
 
 ## The same chains for all six patterns, so they are sampled once.
 def chains() -> Sampler = sgld(
-    step: 3e-5,
+    step: 2e-5,
     nbeta: 30,
     localization: 2000,
     batch: 32,
     chains: 4,
     draws: 128,
     burn_in: 100,
-    thin: 5,
+    thin: 6,
     seed: 0,
 )
 
