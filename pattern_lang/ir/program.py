@@ -8,7 +8,7 @@ from attrs import field, frozen
 
 from pattern_lang.diagnostics import Span
 from pattern_lang.ir.queries import Queries
-from pattern_lang.ir.sources import Argument, Predicate
+from pattern_lang.ir.sources import Argument, Predicate, RowExpression
 from pattern_lang.semantics.units import Unit
 
 
@@ -140,8 +140,48 @@ class Risk:
     unit: Unit
 
 
+@frozen
+class UnitNumber:
+    """A number of each unit's own, from its row fields: constant, with one value per unit."""
+
+    expression: RowExpression
+
+
+@frozen
+class UnitCost:
+    """`Σ_j a_j s_j f(scale·w_j + offset)`: a cost that adds up over units.
+
+    `kind` is `squares` (f(z) = z²), `magnitudes` (|z|) or `huber` (z² up to |z| = `at`, and its
+    tangent 2·at·|z| - at² beyond). a_j is the value of `weighted` for the unit, 1 without; s_j is
+    `up` where z > 0 and `down` where z < 0.
+    """
+
+    kind: str
+    scale: float
+    offset: float
+    weighted: RowExpression | None = None
+    up: float = 1.0
+    down: float = 1.0
+    at: float = 1.0
+
+
+@frozen
+class Joined:
+    """One number from a list of numbers in w.
+
+    `kind` is `norm`, `squares`, `magnitudes` or `largest`. Every part has one entry; the parts of
+    `largest` are convex, all others affine.
+    """
+
+    kind: str
+    parts: tuple["Expression", ...]
+
+
 Atom = (
     Entries
+    | UnitNumber
+    | UnitCost
+    | Joined
     | Mean
     | Total
     | GroupMass
@@ -171,7 +211,8 @@ class Expression:
 class Constraint:
     """`expression relation 0`, where `relation` is `<=` or `==`; convex as checked.
 
-    `implied` marks what no one wrote: mass is conserved in every pattern.
+    `implied` marks what no one wrote: mass is conserved in every pattern. With `only`, a constraint
+    on each unit holds for the units that satisfy the predicate.
     """
 
     expression: Expression
@@ -179,6 +220,7 @@ class Constraint:
     source: str
     implied: bool = False
     origin: Span | None = field(default=None, eq=False, repr=False)
+    only: Predicate | None = None
 
 
 @frozen

@@ -66,6 +66,17 @@ def evaluate(predicate: Predicate, columns: Columns, library: Library | None = N
             return library(predicate)
 
 
+def numbers(expression: RowExpression, columns: Columns) -> NDArray[np.float64]:
+    """Return the value of a row expression for each row, (rows,) numbers; booleans are 0 and 1.
+
+    Raises UnknownFieldError, and RowTypeError where a value is no number.
+    """
+    values = _value(expression, columns)
+    if _is_text(values):
+        raise RowTypeError("strings stand where each row needs a number")
+    return np.array(np.broadcast_to(values.astype(np.float64), (_rows(columns),)))
+
+
 def fields_of(predicate: Predicate) -> frozenset[str]:
     """Return the names of the fields that a predicate reads."""
     match predicate:

@@ -17,6 +17,7 @@ from pattern_lang.ir.sources import (
     RowLiteral,
 )
 from pattern_lang.lowering.values import LoweringError, Num, Value, Weighted
+from pattern_lang.semantics.units import Unit
 
 _LARGEST_POWER = 64
 _LARGEST, _SMALLEST = Fraction(10) ** 300, Fraction(1, 10**300)
@@ -87,6 +88,8 @@ def in_range(number: Num, span: Span) -> None:
 
 
 def _binary(operator: str, left: Value, right: Value, span: Span) -> Value:
+    if isinstance(left, Weighted) or isinstance(right, Weighted):
+        left, right = same_unit(per_unit(left), per_unit(right))
     if _is_row(left) or _is_row(right):
         return RowArithmetic(operator, row_value(left), row_value(right))
     match operator, left, right:
@@ -164,7 +167,45 @@ def _divide(left: Value, right: Num, span: Span) -> Value:
     if isinstance(left, Num):
         same = left.unit is right.unit
         return Num(left.value / right.value, Num(0.0).unit if same else left.unit)
+    if isinstance(left, Weighted) and right.unit is not Unit.ONE:
+        left = evolve(left, unit=Unit.ONE)
     return scale(left, Num(1 / Fraction(right.value)))
+
+
+def per_unit(value: Value) -> Value:
+    """Return a row's number as a vector with one entry per unit, and other values as they are."""
+    if not _is_row(value):
+        return value
+    return Weighted(ir.Expression(((1.0, ir.UnitNumber(row_value(value))),)))
+
+
+def same_unit(left: Value, right: Value) -> tuple[Value, Value]:
+    """Measure predicted shifts in sd where the other side is: its unit is the estimate's."""
+    units = [value.unit for value in (left, right) if isinstance(value, (Weighted, Num))]
+    if Unit.SD in units and set(units) != {Unit.SD}:
+        return in_sd(left), in_sd(right)
+    return left, right
+
+
+def in_sd(value: Value) -> Value:
+    """Return an expression about predicted shifts, measured in posterior standard deviations."""
+    if not isinstance(value, Weighted) or value.unit is Unit.SD:
+        return value
+    return evolve(value, expression=_terms_in_sd(value.expression), unit=Unit.SD)
+
+
+def _terms_in_sd(expression: ir.Expression) -> ir.Expression:
+    terms = tuple((c, _atom_in_sd(atom)) for c, atom in expression.terms)
+    return evolve(expression, terms=terms)
+
+
+def _atom_in_sd(atom: ir.Atom) -> ir.Atom:
+    match atom:
+        case ir.Predicted() | ir.Risk():
+            return evolve(atom, unit=Unit.SD)
+        case ir.Joined(parts=parts):
+            return evolve(atom, parts=tuple(_terms_in_sd(part) for part in parts))
+    return atom
 
 
 def _add(left: Value, right: Value) -> Value:

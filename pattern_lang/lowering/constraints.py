@@ -2,20 +2,23 @@
 
 from collections.abc import Callable
 
-from attrs import evolve
+from attrs import evolve, frozen
 
 from pattern_lang.diagnostics import Span
 from pattern_lang.diagnostics.catalogue.goals import NeverHolds, WrongCurvature
 from pattern_lang.ir import program as ir
 from pattern_lang.ir.observables import Observable
-from pattern_lang.lowering import arithmetic
+from pattern_lang.ir.sources import Both, Predicate
+from pattern_lang.lowering import arithmetic, predicates
 from pattern_lang.lowering.evaluate import Evaluator
 from pattern_lang.lowering.naming import statement_text
 from pattern_lang.lowering.values import Environment, LoweringError, Num, Weighted
-from pattern_lang.semantics.units import Unit
 from pattern_lang.syntax import ast
 
-_CONVEX = (ir.SumSquares, ir.Norm, ir.L1, ir.Maximum, ir.KL, ir.Chi2, ir.Risk)
+_CONVEX = (
+    *(ir.SumSquares, ir.Norm, ir.L1, ir.Maximum, ir.KL, ir.Chi2, ir.Risk),
+    *(ir.UnitCost, ir.Joined),
+)
 _CONCAVE = (ir.Minimum, ir.EffectiveSampleSize)
 
 IMPLIED_MASS = ir.Constraint(
@@ -35,36 +38,49 @@ def constraints(
     evaluator: Evaluator, node: ast.Clause, env: Environment
 ) -> tuple[tuple[ir.Constraint, ...], tuple[Observable, ...]]:
     """Return the constraints of a `require`, one for each comparison of its chain."""
-    compare = node.expression
-    assert isinstance(compare, ast.Compare)
+    compare, only = _without_where(evaluator, node.expression, env)
     source = statement_text(node.span)
     found, about = [], list[Observable]()
     left_node, left = compare.first, evaluator(compare.first, env)
     for operator, right_node in compare.rest:
         right = evaluator(right_node, env)
         small, large = (right, left) if operator == ">=" else (left, right)
-        if isinstance(small, (Weighted, Num)) and isinstance(large, (Weighted, Num)):
-            a, b = _same_unit(small, large)
-            difference = arithmetic.binary("-", a, b, right_node.span)
-            if isinstance(difference, Num):
-                _refuse_false(operator, difference, left_node.span.to(right_node.span))
-            if isinstance(difference, Weighted):
-                about.extend(difference.about)
-                relation = "==" if operator == "==" else "<="
-                span = left_node.span.to(right_node.span)
-                terms = tuple(term for term in difference.expression.terms if term[0])
-                expression = ir.Expression(terms, difference.expression.constant)
-                made = ir.Constraint(expression, relation, source, origin=node.span)
-                _verify(made, span, lambda: _negative(evaluator, compare, env))
-                if terms:
-                    found.append(made)
+        difference = arithmetic.binary("-", small, large, right_node.span)
+        span = left_node.span.to(right_node.span)
+        if isinstance(difference, Num):
+            _refuse_false(operator, difference, span)
+        if isinstance(difference, Weighted):
+            about.extend(difference.about)
+            relation = "==" if operator == "==" else "<="
+            terms = tuple(term for term in difference.expression.terms if term[0])
+            expression = ir.Expression(terms, difference.expression.constant)
+            made = ir.Constraint(expression, relation, source, only=only, origin=node.span)
+            _verify(made, span, lambda: _bent(evaluator, compare, env))
+            if terms:
+                found.append(made)
         left_node, left = right_node, right
     return tuple(found), tuple(about)
 
 
+def _without_where(
+    evaluator: Evaluator, node: ast.Expression, env: Environment
+) -> tuple[ast.Compare, Predicate | None]:
+    """Return the comparison of a `require` and the predicate of the units that it is for."""
+    if not isinstance(node, ast.Where):
+        assert isinstance(node, ast.Compare)
+        return node, None
+    assert isinstance(node.base, ast.Compare)
+    picked = [predicates.predicate(evaluator(item, env)) for item in node.predicates]
+    only = picked[0]
+    for other in picked[1:]:
+        only = Both(only, other)
+    return node.base, only
+
+
 def implied(found: list[ir.Constraint]) -> tuple[ir.Constraint, ...]:
     """Return the constraints that hold in every pattern and that no statement has given."""
-    single = [(c.relation, *c.expression.terms[0]) for c in found if len(c.expression.terms) == 1]
+    whole = [c for c in found if c.only is None]
+    single = [(c.relation, *c.expression.terms[0]) for c in whole if len(c.expression.terms) == 1]
     mass = any(relation == "==" and atom == ir.Mean() for relation, _, atom in single)
     sign = any(
         atom in (ir.Entries(), ir.Minimum()) and (coefficient < 0 or relation == "==")
@@ -85,36 +101,24 @@ def objective(
     if not isinstance(value, Weighted):
         return evolve(DEFAULT_OBJECTIVE, source=source, origin=node.span), ()
     sign = 1.0 if node.keyword == "minimize" else -1.0
-    span, factors = node.expression.span, lambda: _negative(evaluator, node.expression, env)
+    span, factors = node.expression.span, lambda: _bent(evaluator, node.expression, env)
     _require_convex(value.expression, sign, span, factors)
     if any(isinstance(atom, ir.EffectiveSampleSize) for _, atom in value.expression.terms):
         return evolve(DEFAULT_OBJECTIVE, source=source, origin=node.span), ()
     return ir.Objective(node.keyword, value.expression, source, node.span), value.about
 
 
-def _same_unit(
-    left: Weighted | Num, right: Weighted | Num
-) -> tuple[Weighted | Num, Weighted | Num]:
-    """Bring both sides into one unit: predicted shifts compared with sd are taken in sd."""
-    if left.unit is right.unit:
-        return left, right
-    if Unit.SD in (left.unit, right.unit):
-        return _in_sd(left), _in_sd(right)
-    return left, right
+@frozen
+class Bent:
+    """Why values turn the curvature of an expression round, what it is, and what to do."""
+
+    fact: str
+    curvature: str = "turned round by a negative factor"
+    advice: str = "check the sign of the factor, or turn the statement round with it"
 
 
-def _in_sd(value: Weighted | Num) -> Weighted | Num:
-    if isinstance(value, Num):
-        return value
-    terms = tuple(
-        (c, evolve(atom, unit=Unit.SD) if isinstance(atom, (ir.Predicted, ir.Risk)) else atom)
-        for c, atom in value.expression.terms
-    )
-    return Weighted(ir.Expression(terms, value.expression.constant), Unit.SD, value.about)
-
-
-def _negative(evaluator: Evaluator, node: ast.Expression, env: Environment) -> str:
-    """Say which named numbers of an expression are negative: they turn its curvature round."""
+def _bent(evaluator: Evaluator, node: ast.Expression, env: Environment) -> Bent:
+    """Say what gave an expression its curvature: quantiles, or named numbers below zero."""
     found: dict[str, None] = {}
     pending = [node]
     while pending:
@@ -123,17 +127,21 @@ def _negative(evaluator: Evaluator, node: ast.Expression, env: Environment) -> s
                 pending += [first, *(operand for _, operand in rest)]
             case ast.Signed(operand=operand):
                 pending.append(operand)
+            case ast.Call(function=ast.Name(name="quantile")) as part:
+                fact = f"`{part.span.text}` is concave below 50 % and convex above"
+                advice = "bound a quantile below 50 % from below, and one above 50 % from above"
+                return Bent(fact, "bends the wrong way", advice)
             case ast.Name() | ast.Call() | ast.Attribute() as part:
                 value = evaluator(part, env)
                 if isinstance(value, Num) and value.value < 0:
                     found[f"`{part.span.text}` is {value.real:g}"] = None
-    return " and ".join(found) or "a factor is negative"
+    return Bent(" and ".join(found) or "a factor is negative")
 
 
-def _verify(constraint: ir.Constraint, span: Span, factors: Callable[[], str]) -> None:
+def _verify(constraint: ir.Constraint, span: Span, why: Callable[[], Bent]) -> None:
     """Check curvature with the values known, and refuse what can never hold."""
     if constraint.relation == "<=":
-        _require_convex(constraint.expression, 1.0, span, factors)
+        _require_convex(constraint.expression, 1.0, span, why)
     _refuse_impossible(constraint, span)
 
 
@@ -146,24 +154,23 @@ def _refuse_false(operator: str, difference: Num, span: Span) -> None:
 
 
 def _require_convex(
-    expression: ir.Expression, sign: float, span: Span, factors: Callable[[], str]
+    expression: ir.Expression, sign: float, span: Span, why: Callable[[], Bent]
 ) -> None:
     """Raise when a coefficient whose sign only its value shows bends the wrong way."""
     for coefficient, atom in expression.terms:
         bent = isinstance(atom, _CONVEX) and sign * coefficient < 0
         if bent or (isinstance(atom, _CONCAVE) and sign * coefficient > 0):
+            bend = why()
+            fact = f"{bend.fact}, so this describes no convex program"
             raise LoweringError(
-                WrongCurvature(
-                    span=span,
-                    fact=f"{factors()}, so this describes no convex program",
-                    curvature="turned round by a negative factor",
-                    advice="check the sign of the factor, or turn the statement round with it",
-                )
+                WrongCurvature(span=span, fact=fact, curvature=bend.curvature, advice=bend.advice)
             )
 
 
 def _refuse_impossible(constraint: ir.Constraint, span: Span) -> None:
     """Raise for a single atom against a number that it can never meet."""
+    if constraint.only is not None:
+        return
     terms, constant = constraint.expression.terms, constraint.expression.constant
     equality = constraint.relation == "=="
     if not terms and (constant > 0 or (equality and constant)):
@@ -207,9 +214,7 @@ def _impossible(atom: ir.Atom, limit: float, *, upper: bool, lower: bool) -> tup
                 f"the effective sample size is never more than 100 %, so not {100 * limit:g} %",
                 "ask for a share up to 100 %",
             )
-        case ir.SumSquares() | ir.Norm() | ir.L1() | ir.KL() | ir.Chi2() | ir.Risk() if (
-            upper and limit < 0
-        ):
+        case _ if type(atom) in _NAMES and upper and limit < 0:
             return f"{_NAMES[type(atom)]} is never below zero, so not {shown}", _ABOVE_ZERO
         case ir.GroupMass() if (upper and limit < 1) or (lower and limit > 1):
             side = "at most" if upper and limit < 1 else "at least"
@@ -228,5 +233,6 @@ _NAMES = {
     ir.KL: "a divergence",
     ir.Chi2: "a divergence",
     ir.Risk: "a standard error",
+    ir.UnitCost: "a sum of costs",
 }
 _ROOM = "leave room for 1, the weight of the data as they stand"

@@ -22,13 +22,14 @@ def named_as_written(observable: Observable, written: ast.Expression) -> Observa
 
 def renamed(expression: ir.Expression, names: dict[str, str]) -> ir.Expression:
     """Return an expression whose atoms use other names for their observables."""
-    terms = tuple(
-        (
-            coefficient,
-            evolve(atom, observable=names.get(atom.observable, atom.observable))
-            if isinstance(atom, (ir.Predicted, ir.Risk))
-            else atom,
-        )
-        for coefficient, atom in expression.terms
-    )
+    terms = tuple((coefficient, _renamed(atom, names)) for coefficient, atom in expression.terms)
     return evolve(expression, terms=terms)
+
+
+def _renamed(atom: ir.Atom, names: dict[str, str]) -> ir.Atom:
+    match atom:
+        case ir.Predicted(observable=name) | ir.Risk(observable=name):
+            return evolve(atom, observable=names.get(name, name))
+        case ir.Joined(parts=parts):
+            return evolve(atom, parts=tuple(renamed(part, names) for part in parts))
+    return atom

@@ -1,7 +1,5 @@
 """What comparisons mean: convex constraints on weights, predicates on rows, truth of numbers."""
 
-from collections.abc import Iterator
-
 from pattern_lang.diagnostics.catalogue.goals import NotConvex, StrictInequality, WrongCurvature
 from pattern_lang.diagnostics.catalogue.types import UnitMismatch
 from pattern_lang.semantics.context import Context
@@ -13,6 +11,7 @@ from pattern_lang.semantics.types import (
     ROW_NUMBER,
     ROW_VALUE,
     STRING,
+    UNIT_CONSTRAINT,
     UNKNOWN,
     Curvature,
     ListType,
@@ -47,7 +46,8 @@ def comparison(context: Context, node: ast.Compare, types: list[Type]) -> Type:
     ]
     if UNKNOWN in results:
         return UNKNOWN
-    return next((kind for kind in (CONSTRAINT, PREDICATE) if kind in results), results[0])
+    order = (CONSTRAINT, UNIT_CONSTRAINT, PREDICATE)
+    return next((kind for kind in order if kind in results), results[0])
 
 
 def _link(context: Context, operator: str, left: Operand, right: Operand) -> Type:
@@ -84,8 +84,8 @@ def _constraint(context: Context, operator: str, left: Operand, right: Operand) 
         return context.report(
             StrictInequality(span=span, operator=operator, fact=fact, advice=advice)
         )
-    for side in (left, right):
-        if not isinstance(side[1], (WeightType, NumberType)):
+    for side, other in ((left, right), (right, left)):
+        if not isinstance(side[1], (WeightType, NumberType)) and not _per_unit(side, other):
             return _refuse(context, operator, left, right)
     if not _units_agree(left, right):
         return _mismatch(context, left, right)
@@ -95,46 +95,30 @@ def _constraint(context: Context, operator: str, left: Operand, right: Operand) 
     return _inequality(context, small, large)
 
 
+def _per_unit(side: Operand, other: Operand) -> bool:
+    """Tell whether one side is a row's number that each unit's weight is compared with."""
+    weights = other[1]
+    return (
+        side[1] in (ROW_VALUE, ROW_NUMBER)
+        and isinstance(weights, WeightType)
+        and weights.shape is Shape.ENTRIES
+        and weights.unit is Unit.ONE
+    )
+
+
 def _units_agree(left: Operand, right: Operand) -> bool:
     a, b = left[1], right[1]
-    assert isinstance(a, (WeightType, NumberType))
-    assert isinstance(b, (WeightType, NumberType))
+    if not isinstance(a, (WeightType, NumberType)) or not isinstance(b, (WeightType, NumberType)):
+        return True
     if a.unit.converts_to(b.unit):
         return True
-    # A predicted shift or its risk may be compared in posterior standard deviations.
-    for (weights, kind), (_, number) in ((left, right), (right, left)):
-        if isinstance(kind, WeightType) and isinstance(number, NumberType):
-            return number.unit is Unit.SD and _is_about_observable(weights)
-    return False
+    # Predicted shifts and what is made of them alone can be compared with posterior standard
+    # deviations.
+    return all(side.unit is Unit.SD or _is_about_shifts(side) for side in (a, b))
 
 
-def _is_about_observable(expression: ast.Expression) -> bool:
-    """Tell whether an expression is a multiple or a sum of `predicted(O)` and `risk(O)` alone."""
-    match expression:
-        case ast.Call(function=ast.Name(name=name)):
-            return name in ("predicted", "risk")
-        case ast.Signed(operand=inner):
-            return _is_about_observable(inner)
-        case ast.Chain(first=first, rest=rest) if all(operator in "+-" for operator, _ in rest):
-            return all(_is_about_observable(part) for part in (first, *(p for _, p in rest)))
-        case ast.Chain(first=first, rest=rest):
-            parts = (first, *(part for _, part in rest))
-            return sum(any(_atoms(part)) for part in parts) == 1 and all(
-                _is_about_observable(part) for part in parts if any(_atoms(part))
-            )
-    return False
-
-
-def _atoms(expression: ast.Expression) -> Iterator[bool]:
-    """Find the calls of an expression: what is left is a number."""
-    match expression:
-        case ast.Call():
-            yield True
-        case ast.Signed(operand=inner):
-            yield from _atoms(inner)
-        case ast.Chain(first=first, rest=rest):
-            for part in (first, *(p for _, p in rest)):
-                yield from _atoms(part)
+def _is_about_shifts(kind: WeightType | NumberType) -> bool:
+    return isinstance(kind, WeightType) and kind.about
 
 
 def _equality(context: Context, left: Operand, right: Operand) -> Type:
@@ -195,7 +179,9 @@ def _wrong_way(expression: ast.Expression, curvature: Curvature) -> WrongCurvatu
 
 def _shapes(context: Context, operator: str, left: Operand, right: Operand) -> Type:
     shapes = {t.shape for _, t in (left, right) if isinstance(t, WeightType)} - {Shape.SCALAR}
-    return CONSTRAINT if len(shapes) < 2 else _refuse(context, operator, left, right)
+    if len(shapes) > 1:
+        return _refuse(context, operator, left, right)
+    return UNIT_CONSTRAINT if shapes == {Shape.ENTRIES} else CONSTRAINT
 
 
 def _mismatch(context: Context, left: Operand, right: Operand) -> Type:

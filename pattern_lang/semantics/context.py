@@ -159,6 +159,8 @@ def article(type_: Type) -> str:
             return "a family of observables"
         case WeightType(shape=Shape.GROUPS, curvature=Curvature.AFFINE):
             return "the shares of groups"
+        case WeightType(shape=Shape.SCALAR, curvature=curvature):
+            return f"a number {curvature.value} in w"
         case WeightType(curvature=curvature):
             return f"{_a(curvature.value)} expression in w"
     return _a(str(type_))

@@ -38,6 +38,10 @@ OBSERVABLE = ObservableType(None)
 FAMILY = ObservableType(None, family=1)
 STEPS = NumberType(Unit.STEPS)
 ENTRIES = WeightType(Shape.ENTRIES, Curvature.AFFINE)
+NUMBER = WeightType(Shape.SCALAR, Curvature.AFFINE)
+NUMBERS = ListType(NUMBER)
+CONVEX_NUMBERS = ListType(WeightType(Shape.SCALAR, Curvature.CONVEX))
+CONCAVE_NUMBERS = ListType(WeightType(Shape.SCALAR, Curvature.CONCAVE))
 
 
 def _observable(unit: Unit) -> Type:
@@ -74,7 +78,21 @@ class _OfObservable:
     def __call__(self, arguments: Mapping[str, Type]) -> Type:
         observable = arguments["o"]
         unit = observable.unit if isinstance(observable, ObservableType) else None
-        return WeightType(Shape.SCALAR, self.curvature, unit or Unit.ONE)
+        return WeightType(Shape.SCALAR, self.curvature, unit or Unit.ONE, about=True)
+
+
+class _OfParts:
+    """The result of an atom of entries, or of numbers: in their unit unless it squares them."""
+
+    def __init__(self, curvature: Curvature, *, squares: bool = False) -> None:
+        self.curvature, self.squares = curvature, squares
+
+    def __call__(self, arguments: Mapping[str, Type]) -> Type:
+        part = arguments["of"]
+        element = part.element if isinstance(part, ListType) else part
+        if self.squares or not isinstance(element, WeightType) or element.shape is Shape.ENTRIES:
+            return WeightType(Shape.SCALAR, self.curvature)
+        return WeightType(Shape.SCALAR, self.curvature, element.unit, element.about)
 
 
 MODELS = (
@@ -202,6 +220,8 @@ OBSERVABLES = (
     ),
 )
 
+_COSTS = (takes("weighted", ROW_VALUE, ROW_NUMBER), takes("up", REAL), takes("down", REAL))
+
 WEIGHT_ATOMS = (
     Signature("mean", (needs("of", ENTRIES),), _scalar(Curvature.AFFINE), doc="Mean entry."),
     Signature("sum", (needs("of", ENTRIES),), _scalar(Curvature.AFFINE), doc="Sum of entries."),
@@ -219,14 +239,52 @@ WEIGHT_ATOMS = (
     ),
     Signature(
         "sum_squares",
-        (needs("of", ENTRIES),),
-        _scalar(Curvature.CONVEX),
-        doc="Sum of squared entries.",
+        (needs("of", ENTRIES, NUMBERS), *_COSTS),
+        _OfParts(Curvature.CONVEX, squares=True),
+        doc="Sum of squared entries; `weighted:` by a row field, `up:` and `down:` by sign.",
     ),
-    Signature("norm", (needs("of", ENTRIES),), _scalar(Curvature.CONVEX), doc="Euclidean norm."),
-    Signature("l1", (needs("of", ENTRIES),), _scalar(Curvature.CONVEX), doc="Sum of magnitudes."),
-    Signature("max", (needs("of", ENTRIES),), _scalar(Curvature.CONVEX), doc="Largest entry."),
-    Signature("min", (needs("of", ENTRIES),), _scalar(Curvature.CONCAVE), doc="Smallest entry."),
+    Signature(
+        "l1",
+        (needs("of", ENTRIES, NUMBERS), *_COSTS),
+        _OfParts(Curvature.CONVEX),
+        doc="Sum of magnitudes; `weighted:` by a row field, `up:` and `down:` by sign.",
+    ),
+    Signature(
+        "huber",
+        (needs("of", ENTRIES), needs("at", REAL)),
+        _scalar(Curvature.CONVEX),
+        doc="Sum of squares up to `at`, and of tangents to them beyond.",
+    ),
+    Signature(
+        "norm",
+        (needs("of", ENTRIES, NUMBERS),),
+        _OfParts(Curvature.CONVEX),
+        doc="Euclidean norm, of entries or of a list of numbers.",
+    ),
+    Signature(
+        "max",
+        (needs("of", ENTRIES, CONVEX_NUMBERS),),
+        _OfParts(Curvature.CONVEX),
+        doc="Largest entry, or largest of a list of numbers.",
+    ),
+    Signature(
+        "min",
+        (needs("of", ENTRIES, CONCAVE_NUMBERS),),
+        _OfParts(Curvature.CONCAVE),
+        doc="Smallest entry, or smallest of a list of numbers.",
+    ),
+    Signature(
+        "square",
+        (needs("of", NUMBER),),
+        _OfParts(Curvature.CONVEX, squares=True),
+        doc="Square of a number in w, such as a missed target.",
+    ),
+    Signature(
+        "abs",
+        (needs("of", NUMBER),),
+        _OfParts(Curvature.CONVEX),
+        doc="Magnitude of a number in w.",
+    ),
     Signature(
         "kl",
         (needs("weights", ENTRIES),),
@@ -250,6 +308,12 @@ WEIGHT_ATOMS = (
         (needs("o", OBSERVABLE),),
         _in_unit_of_observable(Curvature.CONVEX),
         doc="Standard error of the predicted shift of an observable.",
+    ),
+    Signature(
+        "quantile",
+        (needs("o", OBSERVABLE), needs("at", REAL)),
+        _in_unit_of_observable(Curvature.OPEN),
+        doc="Quantile of the predicted shift under its standard error; concave below 50 %.",
     ),
 )
 

@@ -1,15 +1,20 @@
 """The type of an expression: one case for each kind of node."""
 
 from pattern_lang.diagnostics import Span
-from pattern_lang.diagnostics.catalogue.goals import NotAConstraint, NotConvex
+from pattern_lang.diagnostics.catalogue.goals import NotAConstraint, NotConvex, NotPerUnit
 from pattern_lang.diagnostics.catalogue.names import UnknownMember, UnknownName
-from pattern_lang.diagnostics.catalogue.types import TypeMismatch, UnknownUnit, WrongIndexing
+from pattern_lang.diagnostics.catalogue.types import (
+    TypeMismatch,
+    UnknownUnit,
+    WrongIndexing,
+)
 from pattern_lang.diagnostics.suggest import closest
 from pattern_lang.semantics import operators
 from pattern_lang.semantics.calls import call, not_in_module
 from pattern_lang.semantics.comparisons import comparison
 from pattern_lang.semantics.context import Context, article, clause
 from pattern_lang.semantics.core import MODEL_METHODS, core_functions
+from pattern_lang.semantics.lists import list_of
 from pattern_lang.semantics.modules import where_declared
 from pattern_lang.semantics.scope import Local, Namespace, Scope, Symbol
 from pattern_lang.semantics.signatures import form
@@ -30,6 +35,7 @@ from pattern_lang.semantics.types import (
     ROW,
     ROW_VALUE,
     STRING,
+    UNIT_CONSTRAINT,
     UNKNOWN,
     ListType,
     NumberType,
@@ -66,7 +72,7 @@ def infer(  # noqa: C901  (one case for each kind of node)
         case ast.Subscript():
             return _subscript(context, node, scope)
         case ast.ListOf():
-            return _list(context, node, scope, wanted)
+            return list_of(context, node, scope, wanted)
         case ast.Range():
             context.check(node.low, scope, INT, place="the start of a range")
             context.check(node.high, scope, INT, place="the end of a range")
@@ -85,10 +91,7 @@ def infer(  # noqa: C901  (one case for each kind of node)
         case ast.Negation(operand=operand):
             return _truth(context, node.span, "not", (operand,), scope)
         case ast.Where():
-            context.check(node.base, scope, DATA, place="what stands before `where`")
-            for predicate in node.predicates:
-                context.check(predicate, scope, PREDICATE, place="what stands after `where`")
-            return DATA
+            return _where(context, node, scope, wanted)
     raise AssertionError(node)
 
 
@@ -220,44 +223,27 @@ def _subscript(context: Context, node: ast.Subscript, scope: Scope) -> Type:
     return context.report(WrongIndexing(span=span, fact=fact, short=short, advice=advice))
 
 
+def _where(context: Context, node: ast.Where, scope: Scope, wanted: Type | None) -> Type:
+    """Return the type of `D where PREDICATE`, or of a constraint on the units of a predicate."""
+    if wanted == CONSTRAINT:
+        base = context.infer(node.base, scope, CONSTRAINT)
+        if base == CONSTRAINT:
+            base = context.report(NotPerUnit(span=node.base.span))
+        elif base not in (UNIT_CONSTRAINT, UNKNOWN):
+            base = context.report(NotAConstraint(span=node.base.span, found=clause(base)))
+    else:
+        base = context.check(node.base, scope, DATA, place="what stands before `where`")
+    for predicate in node.predicates:
+        context.check(predicate, scope, PREDICATE, place="what stands after `where`")
+    return base
+
+
 def _indices(count: int) -> str:
     return "1 index" if count == 1 else f"{count} indices"
 
 
 def _are(count: int) -> str:
     return "is" if count == 1 else "are"
-
-
-def _list(context: Context, node: ast.ListOf, scope: Scope, wanted: Type | None) -> Type:
-    element = wanted.element if isinstance(wanted, ListType) else None
-    types = [context.infer(item, scope, element) for item in node.items]
-    if not types:
-        return ListType(element)
-    if UNKNOWN in types:
-        return UNKNOWN
-    common = types[0]
-    for item, kind in zip(node.items, types, strict=True):
-        joined = _common(common, kind)
-        if joined is None:
-            return context.report(
-                TypeMismatch(
-                    span=item.span,
-                    place="each item of this list",
-                    wanted=f"{article(common)}, as its first one is",
-                    found=clause(kind),
-                )
-            )
-        common = joined
-    return ListType(common)
-
-
-def _common(one: Type, other: Type) -> Type | None:
-    """Return the type of a list with items of two types, or None where there is none."""
-    if isinstance(one, ObservableType) and isinstance(other, ObservableType):
-        return one if one == other else ObservableType(None, max(one.family, other.family))
-    if fits(other, one):
-        return one
-    return other if fits(one, other) else None
 
 
 def _chain(context: Context, node: ast.Chain, scope: Scope, wanted: Type | None) -> Type:
@@ -277,7 +263,7 @@ def _truth(
     context: Context, span: Span, word: str, operands: tuple[ast.Expression, ...], scope: Scope
 ) -> Type:
     types = [context.infer(operand, scope, PREDICATE) for operand in operands]
-    if CONSTRAINT in types:
+    if CONSTRAINT in types or UNIT_CONSTRAINT in types:
         return _joined_constraints(context, span, word)
     for operand, kind in zip(operands, types, strict=True):
         if not (fits(kind, PREDICATE) or fits(kind, BOOL)):

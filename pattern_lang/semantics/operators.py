@@ -208,6 +208,9 @@ def _product(
             return o
         case WeightType() as w, NumberType() as n if _is_plain(n):
             return scaled(context, span, w, constant_sign(right[0]))
+        case WeightType() as w, NumberType() as n if operator == "/" and _measured(w, n):
+            ratio = evolve(w, unit=Unit.ONE, about=False)
+            return scaled(context, span, ratio, constant_sign(right[0]))
         case NumberType() as n, WeightType() as w if _is_plain(n) and operator == "*":
             return scaled(context, span, w, constant_sign(left[0]))
         case a, b if _is_row_arithmetic(a, b):
@@ -220,12 +223,14 @@ def power(context: Context, node: ast.Power, base: Type, exponent: Type) -> Type
     if UNKNOWN in (base, exponent):
         return UNKNOWN
     if isinstance(base, WeightType):
+        vector = base.shape is Shape.ENTRIES
+        advice = "`sum_squares(w - 1)`" if vector else f"`square({node.base.span.text})`"
         return context.report(
             NotConvex(
                 span=node.span,
                 fact="powers of expressions in w are not known to be convex",
                 curvature="unknown curvature",
-                advice="write `sum_squares(w - 1)`, `norm(w - 1)` or `chi2(w)`",
+                advice=f"write {advice}",
             )
         )
     if isinstance(base, NumberType) and isinstance(exponent, NumberType):
@@ -235,6 +240,12 @@ def power(context: Context, node: ast.Power, base: Type, exponent: Type) -> Type
         return ROW_NUMBER
     advice = "powers are of plain numbers and row fields"
     return no_operator(context, "^", (node.base, base), (node.exponent, exponent), advice)
+
+
+def _measured(weights: WeightType, number: NumberType) -> bool:
+    """Tell whether an expression in w has the unit of a number, or can be measured in it."""
+    in_sd = number.unit is Unit.SD and weights.about
+    return in_sd or weights.unit.converts_to(number.unit)
 
 
 def _is_plain(number: NumberType) -> bool:
@@ -297,8 +308,10 @@ def _weights_and_number(
     types: tuple[WeightType, NumberType],
 ) -> Type:
     weights, number = types
-    if weights.unit.converts_to(number.unit):
-        return weights
+    if weights.unit is not Unit.SD and weights.unit.converts_to(number.unit):
+        return evolve(weights, about=False)
+    if number.unit is Unit.SD and (weights.about or weights.unit is Unit.SD):
+        return evolve(weights, unit=Unit.SD, about=False)
     units = (weights.unit, number.unit) if left[1] is not number else (number.unit, weights.unit)
     return _mismatch(context, operator, left, right, units)
 
@@ -312,8 +325,11 @@ def _weights_and_weights(
     span: Span,
 ) -> Type | None:
     a, b = types
+    if Unit.SD in (a.unit, b.unit) and all(t.about or t.unit is Unit.SD for t in types):
+        a, b = evolve(a, unit=Unit.SD), evolve(b, unit=Unit.SD)
     if not a.unit.converts_to(b.unit):
         return _mismatch(context, operator, left, right, (a.unit, b.unit))
+    about = a.about and b.about
     shapes = {a.shape, b.shape} - {Shape.SCALAR}
     if len(shapes) > 1:
         return None
@@ -329,7 +345,7 @@ def _weights_and_weights(
             )
         )
     if Curvature.OPEN in curvatures:
-        return WeightType(shape, Curvature.OPEN, a.unit)
+        return WeightType(shape, Curvature.OPEN, a.unit, about)
     if len(curvatures) > 1:
         return context.report(
             NotConvex(
@@ -339,7 +355,8 @@ def _weights_and_weights(
                 advice="bound each term in a `require` of its own",
             )
         )
-    return WeightType(shape, curvatures.pop() if curvatures else Curvature.AFFINE, a.unit)
+    curvature = curvatures.pop() if curvatures else Curvature.AFFINE
+    return WeightType(shape, curvature, a.unit, about)
 
 
 def _advice(operator: str, left: Type, right: Type) -> str:

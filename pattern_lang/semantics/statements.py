@@ -308,7 +308,7 @@ def _clause(context: Context, node: ast.Clause, scope: Scope) -> None:
     match node.keyword:
         case "require":
             found = context.infer(expression, scope, CONSTRAINT)
-            if found not in (CONSTRAINT, UNKNOWN):
+            if not fits(found, CONSTRAINT):
                 context.report(NotAConstraint(span=expression.span, found=clause(found)))
         case "minimize" | "maximize":
             _objective(context, node, scope)

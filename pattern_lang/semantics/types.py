@@ -38,6 +38,7 @@ ROW = SimpleType("row")
 ROW_VALUE = SimpleType("row field")
 ROW_NUMBER = SimpleType("number from a row")
 CONSTRAINT = SimpleType("constraint")
+UNIT_CONSTRAINT = SimpleType("constraint on each unit")
 RANGE = SimpleType("range")
 PATTERN = SimpleType("pattern")
 ARM = SimpleType("study arm")
@@ -74,6 +75,8 @@ class ListType(Type):
     element: Type | None
 
     def __str__(self) -> str:
+        if isinstance(self.element, WeightType):
+            return "list of numbers in w"
         return f"List[{self.element}]" if self.element else "List"
 
 
@@ -113,11 +116,15 @@ class Shape(Enum):
 
 @frozen
 class WeightType(Type):
-    """An expression in the weights."""
+    """An expression in the weights.
+
+    `about` says that it is made of predicted shifts alone, so that it can be measured in `sd`.
+    """
 
     shape: Shape
     curvature: Curvature
     unit: Unit = Unit.ONE
+    about: bool = False
 
     def __str__(self) -> str:
         return "Weights" if self == WEIGHTS else f"{self.curvature.value} expression in the weights"
@@ -151,10 +158,15 @@ def fits(found: Type, wanted: Type) -> bool:
             if wanted.unit and found.unit and not found.unit.converts_to(wanted.unit):
                 return False
             return bool(found.family) == bool(wanted.family)
+        case WeightType(), WeightType():
+            # A number in w may have any unit: what takes it keeps the unit or squares it.
+            flat = found.curvature in (Curvature.AFFINE, wanted.curvature)
+            any_unit = found.shape is Shape.SCALAR or found.unit.converts_to(wanted.unit)
+            return found.shape is wanted.shape and flat and any_unit
         case SimpleType(), SimpleType():
             return (found, wanted) in _ALSO_FITS
     return False
 
 
 _COUNTS = frozenset({Unit.STEPS, Unit.TOKENS, Unit.SAMPLES, Unit.EPOCHS})
-_ALSO_FITS = frozenset({(PATTERN, ARM), (ROW_VALUE, PREDICATE)})
+_ALSO_FITS = frozenset({(PATTERN, ARM), (ROW_VALUE, PREDICATE), (UNIT_CONSTRAINT, CONSTRAINT)})

@@ -154,7 +154,9 @@ def _checked(
     if any(violation(constraint, w, 1.0) > 0 for constraint in problem.beside):
         return None
     lower = np.where(guess.lower, np.maximum(point.gradient, 0.0), 0.0)
-    upper = np.where(guess.upper, np.maximum(-point.gradient, 0.0), 0.0)
+    # A weight with one possible value is pressed from whichever side the gradient asks for.
+    pressed = guess.upper | box.fixed
+    upper = np.where(pressed, np.maximum(-point.gradient, 0.0), 0.0)
     places = {index: slice(start, stop) for index, start, stop in problem.owners}
     prices = point.multipliers / problem.lengths
     multipliers = tuple(

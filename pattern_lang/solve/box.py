@@ -58,11 +58,12 @@ def box_of(program: NormalProgram) -> Box:
             continue
         coefficient = constraint.terms[0][0]
         limit = -(np.asarray(constraint.constant) - constraint.target) / coefficient
-        values = np.broadcast_to(limit, (n,))
+        values = np.broadcast_to(limit + 0.0, (n,))  # no -0.0
+        meant = np.ones(n, dtype=np.bool_) if constraint.units is None else constraint.units
         if constraint.equality or coefficient > 0:
-            tighter = values < upper
+            tighter = (values < upper) & meant
             upper[tighter], upper_by[tighter] = values[tighter], index
         if constraint.equality or coefficient < 0:
-            tighter = values > lower
+            tighter = (values > lower) & meant
             lower[tighter], lower_by[tighter] = values[tighter], index
     return Box(lower, upper, lower_by, upper_by)

@@ -88,8 +88,37 @@ class Square:
     target: float
 
 
+@frozen(eq=False)
+class Costs:
+    """`Σ_j weight_j s_j f(scale·w_j + offset)`, one number, convex (see `ir.program.UnitCost`).
+
+    weights: (n,), at least 0.
+    """
+
+    kind: str
+    scale: float
+    offset: float
+    weights: Vector
+    up: float
+    down: float
+    at: float
+
+
+@frozen(eq=False)
+class Combined:
+    """One number, convex, from parts of one entry each (see `ir.program.Joined`).
+
+    parts: (terms, constant) of each.
+    """
+
+    kind: str
+    parts: "tuple[tuple[Terms, float], ...]"
+
+
 Atom = (
     Entries
+    | Costs
+    | Combined
     | Affine
     | Grouped
     | Share
@@ -109,7 +138,7 @@ Atom = (
 Terms = tuple[tuple[float, Atom], ...]
 
 AFFINE = (Entries, Affine, Grouped, Dose)
-CONVEX = (SumSquares, Norm, L1, Maximum, KL, Chi2, Spread, Square)
+CONVEX = (SumSquares, Norm, L1, Maximum, KL, Chi2, Spread, Square, Costs, Combined)
 CONCAVE = (Minimum,)
 
 
@@ -121,6 +150,7 @@ class NormalConstraint:
     dose scales when one asks how much of the goals is feasible. `owner` numbers the statement
     that it comes from. The shadow price per unit of the statement's own limit is the multiplier
     times `price`, times `scale · w` where `scale` (n,) is given: both undo a change of form.
+    A constraint on each unit holds for those of `units` (n,) alone, where that is given.
     """
 
     terms: Terms
@@ -130,6 +160,7 @@ class NormalConstraint:
     owner: int = 0
     price: float = 1.0
     scale: Vector | None = None
+    units: NDArray[np.bool_] | None = None
 
 
 @frozen(eq=False)

@@ -1,5 +1,6 @@
 """What became of each goal and constraint, computed from the final weights."""
 
+from collections.abc import Iterator
 from math import isfinite
 
 import numpy as np
@@ -95,6 +96,8 @@ def _of_constraint(statement: Statement, data: Estimated, final: Final | None) -
     value = price = stderr = None
     if final is not None:
         entries = total(resolved.terms, final.w, final.answer.dose) + resolved.constant
+        units = statement.constraints[0].units
+        entries = entries if units is None else entries[units]
         value = sign * float(_worst(entries, sign * limit, equality))
         price = sum(final.prices(statement.number))
         stderr = _stderr(constraint, data, final.w)
@@ -125,12 +128,17 @@ def _atoms(constraint: ir.Constraint) -> list[ir.Predicted | ir.Risk] | None:
     return chosen if chosen and len(chosen) == len(atoms) else None
 
 
+def _observables(expression: ir.Expression) -> Iterator[str]:
+    for _, atom in expression.terms:
+        if isinstance(atom, ir.Predicted | ir.Risk):
+            yield atom.observable
+        elif isinstance(atom, ir.Joined):
+            for part in atom.parts:
+                yield from _observables(part)
+
+
 def _observable(constraint: ir.Constraint) -> str | None:
-    names = {
-        atom.observable
-        for _, atom in constraint.expression.terms
-        if isinstance(atom, ir.Predicted | ir.Risk)
-    }
+    names = set(_observables(constraint.expression))
     return names.pop() if len(names) == 1 else None
 
 

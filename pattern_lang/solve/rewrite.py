@@ -22,6 +22,7 @@ from pattern_lang.solve.normal import (
     AFFINE,
     CONCAVE,
     CONVEX,
+    Combined,
     Grouped,
     NormalConstraint,
     NormalProgram,
@@ -45,7 +46,7 @@ def standard(program: NormalProgram) -> NormalProgram:
         constraints=tuple(
             _constraint(c, program.n, program.conserved) for c in program.constraints
         ),
-        cost=_cost(program.cost, program.n),
+        cost=_cost(_combined(program.cost, program.conserved), program.n),
     )
 
 
@@ -58,9 +59,33 @@ def equal_sizes(atom: Share) -> bool:
 def _constraint(constraint: NormalConstraint, n: int, conserved: bool) -> NormalConstraint:
     if any(isinstance(atom, Share) for _, atom in constraint.terms):
         constraint = _without_shares(constraint, conserved)
+    constraint = attrs.evolve(constraint, terms=_combined(constraint.terms, conserved))
     constraint = _ball(constraint, n)
     _check_convex(constraint)
     return constraint
+
+
+def _combined(terms: Terms, conserved: bool) -> Terms:
+    """Rewrite the parts of combined atoms: shares become linear, and all must be convex."""
+    return tuple(
+        (c, _with_parts(atom, conserved)) if isinstance(atom, Combined) else (c, atom)
+        for c, atom in terms
+    )
+
+
+def _with_parts(atom: Combined, conserved: bool) -> Combined:
+    return attrs.evolve(
+        atom, parts=tuple(_part(terms, constant, conserved) for terms, constant in atom.parts)
+    )
+
+
+def _part(terms: Terms, constant: float, conserved: bool) -> tuple[Terms, float]:
+    if any(isinstance(a, Share) and not (conserved and equal_sizes(a)) for _, a in terms):
+        raise UnsupportedError("mass(...) within another function needs units of equal size")
+    more, linear = _linear_shares(terms)
+    for coefficient, atom in linear:
+        _check_term(coefficient, atom, equality=False)
+    return _combined(linear, conserved), constant + more
 
 
 def _without_shares(constraint: NormalConstraint, conserved: bool) -> NormalConstraint:

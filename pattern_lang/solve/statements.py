@@ -12,7 +12,7 @@ from pattern_lang.ir.program import Constraint, Goal, Move, WeightPattern
 from pattern_lang.semantics.units import Unit
 from pattern_lang.solve.estimated import Estimated
 from pattern_lang.solve.normal import Affine, Dose, NormalConstraint
-from pattern_lang.solve.resolve import Resolved, resolve
+from pattern_lang.solve.resolve import Resolved, resolve, units_of
 
 CONSERVED = Constraint(ir.Expression(((1.0, ir.Mean()),), -1.0), "==", "mean(w) == 1", implied=True)
 
@@ -158,6 +158,9 @@ def _constraint(number: int, constraint: Constraint, data: Estimated) -> Stateme
         constant=resolved.constant + constraint.expression.constant,
         equality=constraint.relation == "==",
         owner=number,
+        units=None
+        if constraint.only is None
+        else units_of(constraint.only, data, constraint.origin),
     )
     return Statement(
         number,

@@ -23,6 +23,8 @@ from pattern_lang.ir.program import (
 from pattern_lang.solve.normal import (
     Affine,
     Atom,
+    Combined,
+    Costs,
     Dose,
     Grouped,
     NormalConstraint,
@@ -64,11 +66,40 @@ def _square_of(scale: float, offset: float, w: Vector) -> float:
     return float(np.dot(moved, moved))
 
 
+def _costs(atom: Costs, w: Vector) -> float:
+    z = atom.scale * w + atom.offset
+    signed = np.where(z > 0, atom.up, atom.down) * atom.weights
+    size = np.abs(z)
+    match atom.kind:
+        case "squares":
+            each = z * z
+        case "magnitudes":
+            each = size
+        case _:
+            each = np.where(size <= atom.at, z * z, atom.at * (2.0 * size - atom.at))
+    return float(np.dot(signed, each))
+
+
+def _combined(atom: Combined, w: Vector, t: float) -> float:
+    numbers = np.array([float(total(terms, w, t)[0]) + constant for terms, constant in atom.parts])
+    match atom.kind:
+        case "norm":
+            return float(np.linalg.norm(numbers))
+        case "squares":
+            return float(np.dot(numbers, numbers))
+        case "magnitudes":
+            return float(np.sum(np.abs(numbers)))
+        case _:
+            return float(np.max(numbers))
+
+
 Value = Callable[[Any, Vector, float], float | Vector]
 
 VALUES: Final[Mapping[type, Value]] = MappingProxyType(
     {
         Entries: lambda atom, w, t: w,
+        Costs: lambda atom, w, t: _costs(atom, w),
+        Combined: _combined,
         Affine: lambda atom, w, t: float(np.dot(atom.row, w - 1.0)),
         Grouped: lambda atom, w, t: group_sums(atom, atom.coefficients * (w - 1.0)),
         Share: lambda atom, w, t: _share(atom, w),
@@ -101,8 +132,9 @@ def total(terms: Terms, w: Vector, t: float) -> Vector:
 
 
 def left_side(constraint: NormalConstraint, w: Vector, t: float) -> Vector:
-    """Return the entries of what must be `<= 0` or `== 0`."""
-    return total(constraint.terms, w, t) + constraint.constant - constraint.target
+    """Return the entries of what must be `<= 0` or `== 0`; 0 for units that are not meant."""
+    entries = total(constraint.terms, w, t) + constraint.constant - constraint.target
+    return entries if constraint.units is None else np.where(constraint.units, entries, 0.0)
 
 
 def violation(constraint: NormalConstraint, w: Vector, t: float) -> float:

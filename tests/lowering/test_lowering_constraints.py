@@ -3,7 +3,13 @@
 import pytest
 
 from pattern_lang.ir import program as ir
-from pattern_lang.ir.sources import Comparison, RowField, RowLiteral, Truth
+from pattern_lang.ir.sources import (
+    Comparison,
+    RowArithmetic,
+    RowField,
+    RowLiteral,
+    Truth,
+)
 from pattern_lang.lowering.constraints import DEFAULT_OBJECTIVE, IMPLIED_MASS, IMPLIED_SIGN
 from pattern_lang.semantics.units import Unit
 from tests.lowering.lowered import codes, constraint, constraints, lowered
@@ -52,6 +58,106 @@ ATOMS: dict[str, Shown] = {
     "ess(w) >= 50 %": (((-1.0, ir.EffectiveSampleSize()),), 0.5, "<="),
     "2 * ess(w) - 1 >= 0": (((-2.0, ir.EffectiveSampleSize()),), 1.0, "<="),
 }
+
+
+CAP, PRICE = RowField("cap"), RowField("price")
+ICL = ir.Predicted("icl", NATS)
+IN_SD = ir.Predicted("icl", SD)
+FIFTH = 1.6448536269514726
+ATOMS |= {
+    "w <= 2 * row.cap": (
+        ((1.0, ir.Entries()), (-1.0, ir.UnitNumber(RowArithmetic("*", RowLiteral(2), CAP)))),
+        0.0,
+        "<=",
+    ),
+    "sum_squares(w - 1, weighted: row.price, down: 2) <= 3": (
+        ((1.0, ir.UnitCost("squares", 1.0, -1.0, PRICE, 1.0, 2.0)),),
+        -3.0,
+        "<=",
+    ),
+    "l1(w - 1, up: 3) <= 3": (
+        ((1.0, ir.UnitCost("magnitudes", 1.0, -1.0, None, 3.0, 1.0)),),
+        -3.0,
+        "<=",
+    ),
+    "huber(2 * w - 2, at: 0.5) <= 3": (
+        ((1.0, ir.UnitCost("huber", 2.0, -2.0, at=0.5)),),
+        -3.0,
+        "<=",
+    ),
+    "2 * square(predicted(icl) - 1 nats) <= 3": (
+        ((2.0, ir.Joined("squares", (ir.Expression(((1.0, ICL),), -1.0),))),),
+        -3.0,
+        "<=",
+    ),
+    "abs(predicted(icl)) <= 3 sd": (
+        ((1.0, ir.Joined("magnitudes", (ir.Expression(((1.0, IN_SD),)),))),),
+        -3.0,
+        "<=",
+    ),
+    "norm([predicted(icl) - 1 sd, 2 * predicted(icl)]) <= 3 sd": (
+        (
+            (
+                1.0,
+                ir.Joined(
+                    "norm",
+                    (ir.Expression(((1.0, IN_SD),), -1.0), ir.Expression(((2.0, IN_SD),))),
+                ),
+            ),
+        ),
+        -3.0,
+        "<=",
+    ),
+    "min([mean(w), min(w)]) >= 0.5": (
+        (
+            (
+                1.0,
+                ir.Joined(
+                    "largest",
+                    (
+                        ir.Expression(((-1.0, ir.Mean()),), -0.0),
+                        ir.Expression(((-1.0, ir.Minimum()),), -0.0),
+                    ),
+                ),
+            ),
+        ),
+        0.5,
+        "<=",
+    ),
+    "quantile(icl, 5 %) >= 0.1 nats": (
+        ((-1.0, ICL), (FIFTH, ir.Risk("icl", NATS))),
+        0.1,
+        "<=",
+    ),
+    "quantile(icl, 50 %) <= 0.1 nats": (((1.0, ICL),), -0.1, "<="),
+    "predicted(icl) / 0.1 nats <= 2": (((10.0, ICL),), -2.0, "<="),
+    "kl(w) / 1 bits <= 2": (((1 / LOG2, ir.KL()),), -2.0, "<="),
+}
+
+
+def test_units_that_a_constraint_is_for() -> None:
+    found = constraint("w <= 2 where row.x > 3")
+    assert found.only == LATE
+    assert parts(found) == (((1.0, ir.Entries()),), -2.0, "<=")
+    # Weights of other units still need a lower bound.
+    made = lowered("require w == 1 where row.x > 3").constraints
+    assert IMPLIED_SIGN in made
+
+
+WRONG = {
+    "quantile(icl, 95 %) >= 0.1 sd": ["PAT3004"],
+    "quantile(icl, 5 %) <= 0.1 sd": ["PAT3004"],
+    "quantile(icl, 100 %) <= 0.1 sd": ["PAT2010"],
+    "sum_squares(w - 1, up: -1) <= 3": ["PAT2010"],
+    "huber(w - 1, at: 0) <= 3": ["PAT2010"],
+    "norm([]) <= 2": ["PAT3016"],
+    "l1([mean(w)], up: 2) <= 2": ["PAT3016"],
+    "huber(w - 1, at: 1) <= -3": ["PAT3008"],
+}
+
+
+def test_values_that_no_atom_takes() -> None:
+    assert {text: codes(f"require {text}") for text in WRONG} == WRONG
 
 
 def test_every_atom() -> None:

@@ -9,7 +9,7 @@ from numpy.typing import ArrayLike, NDArray
 from pattern_lang.diagnostics import SourceFile, Span
 from pattern_lang.ir import program as ir
 from pattern_lang.ir.queries import Queries, Reweight, Sampler
-from pattern_lang.ir.sources import DataSource
+from pattern_lang.ir.sources import DataSource, Predicate
 from pattern_lang.ir.susceptibility import Estimate, Susceptibility, UnitTable
 from pattern_lang.semantics.units import Unit
 
@@ -95,10 +95,17 @@ def move(
     return ir.Move(tuple(names), steps, amount, source, span(source))
 
 
-def require(*terms: tuple[float, Any], constant: float = 0.0, equality: bool = False) -> Any:
+def require(
+    *terms: tuple[float, Any],
+    constant: float = 0.0,
+    equality: bool = False,
+    only: Predicate | None = None,
+) -> Any:
     relation = "==" if equality else "<="
     source = f"require {terms} + {constant} {relation} 0"
-    return ir.Constraint(ir.Expression(terms, constant), relation, source, False, span(source))
+    return ir.Constraint(
+        ir.Expression(terms, constant), relation, source, False, span(source), only
+    )
 
 
 def box(lower: float = 0.0, upper: float = 4.0) -> tuple[ir.Constraint, ir.Constraint]:

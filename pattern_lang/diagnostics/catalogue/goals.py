@@ -237,3 +237,15 @@ class AtomArgument(Problem):
     fact: str
     short: str
     advice: str
+
+
+@problem
+class NotPerUnit(Problem):
+    """`where` after a constraint on something else than the weight of each unit."""
+
+    code = "PAT3017"
+    title = "constraint is not on each unit"
+    message = "`where` picks units, and this constraint is not on the weight of each unit"
+    label = "one number for all units"
+    help = "write it for each unit, such as `w <= 2 where row.FIELD == VALUE`, or bound the share \
+of those units by `mass(w, of: PREDICATE)`"

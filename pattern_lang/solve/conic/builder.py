@@ -11,6 +11,7 @@ import attrs
 import numpy as np
 import scipy.sparse as sp
 from attrs import frozen
+from numpy.typing import NDArray
 
 from pattern_lang.solve.normal import Vector
 
@@ -51,6 +52,12 @@ class Block:
         """Add a constant, one number or one per row."""
         return Block(self.constant + constant, self.parts)
 
+    def weighted(self, factors: Vector) -> "Block":
+        """Multiply each row by a factor of its own, (rows,)."""
+        scale = sp.diags_array(factors)
+        parts = tuple((k, sp.csr_array(scale @ part)) for k, part in self.parts)
+        return Block(factors * self.constant, parts)
+
     def repeated(self, rows: int) -> "Block":
         """Spread one row over several."""
         ones = sp.csr_array(np.ones((rows, 1)))
@@ -58,6 +65,12 @@ class Block:
             np.full(rows, self.constant[0]),
             tuple((k, sp.csr_array(ones @ p)) for k, p in self.parts),
         )
+
+    def only(self, kept: NDArray[np.bool_], other: float) -> "Block":
+        """Put a constant in the place of the rows that are not kept."""
+        mask = sp.diags_array(kept.astype(np.float64))
+        parts = tuple((k, sp.csr_array(mask @ part)) for k, part in self.parts)
+        return Block(np.where(kept, self.constant, other), parts)
 
     def matrix(self, columns: int) -> Sparse:
         """Return all parts as one (rows, columns) matrix."""

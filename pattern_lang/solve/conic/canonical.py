@@ -13,7 +13,16 @@ import scipy.sparse as sp
 
 from pattern_lang.ir.program import KL, L1, Chi2, Entries, Maximum, Minimum, Norm, SumSquares
 from pattern_lang.solve.conic.builder import Block, Cone, ConicBuilder, fixed, stacked
-from pattern_lang.solve.normal import Affine, Dose, Grouped, Spread, Square, Vector
+from pattern_lang.solve.normal import (
+    Affine,
+    Combined,
+    Costs,
+    Dose,
+    Grouped,
+    Spread,
+    Square,
+    Vector,
+)
 
 
 def shifted(n: int, scale: float = 1.0, offset: float = 0.0) -> Block:
@@ -94,6 +103,83 @@ def _l1(builder: ConicBuilder, atom: L1) -> Block:
     return Block(np.zeros(1), ((first, sp.csr_array(np.ones((1, n)))),))
 
 
+def _costs(builder: ConicBuilder, atom: Costs) -> Block:
+    sizes, excess = _cost_parts(builder, atom)
+    return _sum_of(builder, sizes, atom.kind != "magnitudes") + _sum_of(builder, excess, False)
+
+
+def _cost_parts(builder: ConicBuilder, atom: Costs) -> tuple[int | None, int | None]:
+    """Return the first of n variables to be squared and summed, and of n to be summed.
+
+    With z the entries: `|z|` scaled by weight and side lies below the first (squares) or the second
+    (magnitudes); huber splits z into what is squared and the rest, whose size counts 2·at times.
+    """
+    n, weights = builder.n, atom.weights
+    z = shifted(n, atom.scale, atom.offset)
+    if atom.kind == "huber":
+        core, rest = builder.variables(n), builder.variables(n)
+        beyond = z + (-1.0) * entries_at(core, n)
+        _above(builder, entries_at(rest, n), (2.0 * atom.at) * beyond, (-2.0 * atom.at) * beyond)
+        return core, rest
+    squared = atom.kind == "squares"
+    power = 0.5 if squared else 1.0
+    first = builder.variables(n)
+    up, down = (
+        z.weighted((atom.up * weights) ** power),
+        z.weighted(-((atom.down * weights) ** power)),
+    )
+    _above(builder, entries_at(first, n), up, down)
+    return (first, None) if squared else (None, first)
+
+
+def _above(builder: ConicBuilder, high: Block, *low: Block) -> None:
+    for block in low:
+        builder.require(Cone.NONNEGATIVE, high + (-1.0) * block)
+
+
+def _sum_of(builder: ConicBuilder, first: int | None, squared: bool) -> Block:
+    """Return the sum, or the sum of squares, of n variables."""
+    n = builder.n
+    if first is None:
+        return fixed(0.0)
+    if not squared:
+        return Block(np.zeros(1), ((first, sp.csr_array(np.ones((1, n)))),))
+    mean = builder.variable()
+    body = stacked([mean.plus(1.0), mean.plus(-1.0), (2.0 / n**0.5) * entries_at(first, n)])
+    builder.require(Cone.SECOND_ORDER, body)
+    return n * mean
+
+
+def entries_at(first: int, n: int) -> Block:
+    """Return n variables as rows."""
+    return Block(np.zeros(n), ((first, sp.csr_array(sp.eye_array(n))),))
+
+
+def _combined(builder: ConicBuilder, atom: Combined) -> Block:
+    rows = [builder.named(b) if b.parts else b for b in _parts(builder, atom)]
+    match atom.kind:
+        case "norm":
+            return _above_norm(builder, stacked(rows))
+        case "squares":
+            square = builder.variable()
+            body = [square.plus(1.0), square.plus(-1.0), *(2.0 * row for row in rows)]
+            builder.require(Cone.SECOND_ORDER, stacked(body))
+            return square
+        case "magnitudes":
+            heights = [builder.variable() for _ in rows]
+            for height, low in zip(heights, rows, strict=True):
+                _above(builder, height, low, (-1.0) * low)
+            return _sum(heights, 1)
+        case _:
+            top = builder.variable()
+            _above(builder, top, *rows)
+            return top
+
+
+def _parts(builder: ConicBuilder, atom: Combined) -> list[Block]:
+    return [expression(builder, terms, 1).plus(constant) for terms, constant in atom.parts]
+
+
 def _maximum(builder: ConicBuilder, atom: Maximum) -> Block:
     top = builder.variable()
     builder.require(Cone.NONNEGATIVE, top.repeated(builder.n) + (-1.0) * shifted(builder.n))
@@ -124,6 +210,8 @@ Canonicaliser = Callable[[ConicBuilder, Any], Block]
 CANONICALISERS: Final[Mapping[type, Canonicaliser]] = MappingProxyType(
     {
         Entries: _entries,
+        Costs: _costs,
+        Combined: _combined,
         Affine: _affine,
         Grouped: _grouped,
         Dose: _dose,
@@ -162,8 +250,23 @@ def _quadratic_square(builder: ConicBuilder, atom: Square, weight: float) -> Non
     builder.add_quadratic(miss, 1, weight * length**2)
 
 
+def _quadratic_costs(builder: ConicBuilder, atom: Costs, weight: float) -> None:
+    sizes, excess = _cost_parts(builder, atom)
+    if sizes is not None:
+        builder.add_quadratic(sizes, builder.n, weight)
+    if excess is not None:
+        builder.add_cost(weight * _sum_of(builder, excess, False))
+
+
 QUADRATIC_COSTS: Final[Mapping[type, Callable[[ConicBuilder, Any, float], None]]] = (
-    MappingProxyType({SumSquares: _quadratic_sum, Chi2: _quadratic_chi2, Square: _quadratic_square})
+    MappingProxyType(
+        {
+            SumSquares: _quadratic_sum,
+            Chi2: _quadratic_chi2,
+            Square: _quadratic_square,
+            Costs: _quadratic_costs,
+        }
+    )
 )
 
 

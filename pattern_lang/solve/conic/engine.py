@@ -60,6 +60,8 @@ def _constrain(builder: ConicBuilder, constraint: NormalConstraint, n: int) -> H
     rows = width(constraint.terms, n)
     left = expression(builder, constraint.terms, rows)
     left = left.plus(np.asarray(constraint.constant, dtype=np.float64) - constraint.target)
+    if constraint.units is not None:
+        left = left.only(constraint.units, 0.0 if constraint.equality else -1.0)
     if not left.parts and not constraint.equality and np.all(left.constant <= 0):
         return None
     cone = Cone.ZERO if constraint.equality else Cone.NONNEGATIVE

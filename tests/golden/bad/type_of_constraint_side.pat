@@ -7,7 +7,7 @@ observable icl = loss(lm, on: text)
 pattern steer {
   reweight text per sample as w
   raise icl by 1 sd
-  require w <= row.position
+  require mean(w) <= row.position
   require w <= icl
   require w <= mass(w, across: row.domain)
 }
