@@ -89,9 +89,11 @@ def scaled(context: Context, span: Span, weights: WeightType, sign: int | None) 
     """Return the type of an expression in w times a number with this sign (None: unknown)."""
     if weights.curvature is Curvature.AFFINE or (sign is not None and sign > 0):
         return weights
+    quasi = weights.curvature is Curvature.QUASI
     if not sign:
-        return evolve(weights, curvature=Curvature.OPEN)
-    if weights.curvature is Curvature.QUASI:
+        # A multiple of `ess` compares with a number only, whichever sign its factor has.
+        return weights if quasi else evolve(weights, curvature=Curvature.OPEN)
+    if quasi:
         return context.report(
             NotConvex(
                 span=span,
