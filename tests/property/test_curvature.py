@@ -156,6 +156,7 @@ def test_what_passes_is_convex() -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(1800)
 def test_what_passes_is_convex_for_many() -> None:
     passed, count = run(20_000, 12)
     assert 0.1 * count < passed < 0.9 * count
