@@ -1,6 +1,7 @@
 edition 2026
 
 # Observables that studies ask for again and again.
+
 ## In-context-learning score: the loss late in the context minus the loss early in it. Falls when
 ## the model learns to use its context.
 ##

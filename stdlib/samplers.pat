@@ -2,6 +2,7 @@ edition 2026
 
 # Published settings, by the model they were published for. Use one setting for all components and
 # checkpoints of a study.
+
 ## A 3-million-parameter attention-only language model (Baker et al., 2504.18274).
 ##
 ## Example: `estimate language_model_3m()`

@@ -1,6 +1,7 @@
 edition 2026
 
 # Which tokens: predicates on positions, most of them a regular expression on the token's text.
+
 ## Tokens whose text matches a regular expression somewhere (Python's syntax).
 ##
 ## Example: `text where matches("ing$")`

@@ -9,6 +9,7 @@ from pattern_lang.syntax.formatting import format_source
 
 CANONICAL = """\
 # head
+
 edition 2026
 
 param x: Real = -3^-2  # trailing

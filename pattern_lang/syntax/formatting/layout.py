@@ -1,5 +1,7 @@
 """Lines for one statement: on one line where it fits, else its brackets opened from the outside."""
 
+from attrs import evolve
+
 from pattern_lang.syntax.formatting.groups import Element, Group, Spaced, mark_signs, nest
 from pattern_lang.syntax.formatting.pieces import Word
 
@@ -68,9 +70,10 @@ def _broken(element: Element, indent: int, head: str) -> list[str]:
     if not _has_comments([group]) and len(together) <= WIDTH:
         lines.append(together)
     else:
-        comma = len(group.elements) > 1 or _takes_comma(group)
-        for item in group.elements:
-            lines.extend(_element(item, inner, comma=comma))
+        for item in group.elements[:-1]:
+            lines.extend(_element(item, inner, comma=True))
+        for item in group.elements[-1:]:
+            lines.extend(_element(item, inner, comma=_takes_comma(group)))
     lines.extend(" " * inner + comment.text for comment in group.loose)
     tail = " " * indent + group.closing
     following = Element(element.parts[chosen + 1 :])
@@ -88,9 +91,8 @@ def _can_open(part: Spaced | Group) -> bool:
 
 
 def _takes_comma(group: Group) -> bool:
-    """Tell whether a last comma may stand: not in parentheses that only group."""
-    before = group.opening
-    return before.word.text != "(" or not before.space
+    """Tell whether a last comma may stand: in calls, lists and imports, not in types."""
+    return group.follows == (group.opening.word.text == "(")
 
 
 def _element(element: Element, indent: int, *, comma: bool) -> list[str]:
@@ -111,20 +113,21 @@ def _without_first_space(element: Element) -> Element:
     first, *rest = element.parts
     if isinstance(first, Spaced):
         return Element([Spaced(first.word, space=False), *rest])
-    bare = Group(
-        Spaced(first.opening.word, space=False), first.closing, first.elements, first.loose
-    )
-    return Element([bare, *rest])
+    return Element([evolve(first, opening=Spaced(first.opening.word, space=False)), *rest])
 
 
 def _at_operators(parts: list[Spaced | Group], indent: int, head: str) -> list[str]:
-    lines, line = [], head
+    """Fill lines with operands, each with the operator before it."""
+    operands = [""]
     for part in parts:
-        text = _flat(part)
-        breaks = isinstance(part, Spaced) and part.word.kind in _BREAK_BEFORE
-        if breaks and len(line) + len(text) > WIDTH - CONTINUATION and line.strip():
+        if isinstance(part, Spaced) and part.word.kind in _BREAK_BEFORE:
+            operands.append("")
+        operands[-1] += _flat(part)
+    lines, line = [], head + operands[0]
+    for operand in operands[1:]:
+        if len(line) + len(operand) > WIDTH - CONTINUATION and line.strip():
             lines.append(line.rstrip())
-            line = " " * (indent + CONTINUATION) + text.lstrip()
+            line = " " * (indent + CONTINUATION) + operand.lstrip()
         else:
-            line += text
+            line += operand
     return [*lines, line]
