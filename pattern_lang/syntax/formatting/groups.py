@@ -24,7 +24,8 @@ class Spaced:
 class Group:
     """A bracket, its elements (split at commas), and what closes it.
 
-    `follows` tells whether it stands behind an operand, as in a call or an index; `comments` of an element stand above it when the group is written over several lines.
+    `follows` tells whether it stands behind an operand, as in a call or an index; `comments` of an
+    element stand above it when the group is written over several lines.
     """
 
     opening: Spaced

@@ -52,14 +52,14 @@ def _has_comments(parts: list[Spaced | Group]) -> bool:
 
 
 def _broken(element: Element, indent: int, head: str) -> list[str]:
-    """Open the group that takes the most room; without one, break before operators."""
+    """Open the first group with comments, else the longest; without any, break before operators."""
     groups = [i for i, part in enumerate(element.parts) if isinstance(part, Group)]
     groups = [i for i in groups if _can_open(element.parts[i])]
     commented = [i for i in groups if _has_comments([element.parts[i]])]
     longest = max((len(_flat(element.parts[i])) for i in groups), default=0)
     if not groups or (not commented and longest < WIDTH // 2 and _has_operators(element.parts)):
         return _at_operators(element.parts, indent, head)
-    chosen = commented[-1] if commented else max(groups, key=lambda i: len(_flat(element.parts[i])))
+    chosen = commented[0] if commented else max(groups, key=lambda i: len(_flat(element.parts[i])))
     group = element.parts[chosen]
     assert isinstance(group, Group)
     first = head + flat_text(element.parts[:chosen])
@@ -92,7 +92,8 @@ def _can_open(part: Spaced | Group) -> bool:
 
 def _takes_comma(group: Group) -> bool:
     """Tell whether a last comma may stand: in calls, lists and imports, not in types."""
-    return group.follows == (group.opening.word.text == "(")
+    bracket = group.opening.word.text
+    return bracket == "{" or group.follows == (bracket == "(")
 
 
 def _element(element: Element, indent: int, *, comma: bool) -> list[str]:
@@ -117,7 +118,14 @@ def _without_first_space(element: Element) -> Element:
 
 
 def _at_operators(parts: list[Spaced | Group], indent: int, head: str) -> list[str]:
-    """Fill lines with operands, each with the operator before it."""
+    """Break behind `=` if that is enough; else fill lines with operands, each with its operator."""
+    texts = [_flat(part) for part in parts]
+    if " =" in texts:
+        value = texts.index(" =") + 1
+        first = head + "".join(texts[:value])
+        second = " " * (indent + CONTINUATION) + "".join(texts[value:]).lstrip()
+        if max(len(first), len(second)) <= WIDTH:
+            return [first, second]
     operands = [""]
     for part in parts:
         if isinstance(part, Spaced) and part.word.kind in _BREAK_BEFORE:
