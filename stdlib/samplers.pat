@@ -39,7 +39,8 @@ def reward_model_9b(seed: Int = 0) -> Sampler = rmsprop_sgld(
     seed: seed,
 )
 
-## Bracket classifiers of about 150,000 parameters.
+## Bracket classifiers of about 150,000 parameters (third party), 800 draws. The number of chains was
+## not published with it.
 ##
 ## Example: `estimate bracket_model()`
 def bracket_model(seed: Int = 0) -> Sampler = sgld(
