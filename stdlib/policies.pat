@@ -1,6 +1,7 @@
 edition 2026
 
 # How far weights may go, as rules to `apply`.
+
 ## No row counts more than four times, and half of the effective sample size stays.
 ##
 ## Example: `apply gentle(w)`

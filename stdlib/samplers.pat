@@ -2,6 +2,7 @@ edition 2026
 
 # Published settings, by the model they were published for. Use one setting for all components and
 # checkpoints of a study.
+
 ## A 3-million-parameter attention-only language model (Baker et al., 2504.18274).
 ##
 ## Example: `estimate language_model_3m()`
@@ -38,7 +39,8 @@ def reward_model_9b(seed: Int = 0) -> Sampler = rmsprop_sgld(
     seed: seed,
 )
 
-## Bracket classifiers of about 150,000 parameters.
+## Bracket classifiers of about 150,000 parameters (third party), 800 draws. The number of chains was
+## not published with it.
 ##
 ## Example: `estimate bracket_model()`
 def bracket_model(seed: Int = 0) -> Sampler = sgld(

@@ -1,6 +1,7 @@
 edition 2026
 
 # When the weights hold.
+
 ## From equal weights to the pattern's over the first thousand steps.
 ##
 ## Example: `schedule warm_in()`

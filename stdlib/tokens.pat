@@ -1,6 +1,8 @@
 edition 2026
 
-# Which tokens: predicates on positions, most of them a regular expression on the token's text.
+# Which tokens: predicates on positions, most of them a regular expression on the token's text. A
+# space may be written as vocabularies do, Ġ or ▁, and a line break as Ċ.
+
 ## Tokens whose text matches a regular expression somewhere (Python's syntax).
 ##
 ## Example: `text where matches("ing$")`
@@ -24,12 +26,12 @@ def word_starts() -> Predicate = matches("^[ \u{120}\u{2581}][^\\W\\d_]")
 ## Tokens that continue a word: a letter first.
 ##
 ## Example: `text where word_parts()`
-def word_parts() -> Predicate = matches("^[^\\W\\d_]")
+def word_parts() -> Predicate = matches("^(?![\u{120}\u{10a}])[^\\W\\d_]")
 
 ## Brackets, quotes and separators.
 ##
 ## Example: `text where delimiters()`
-def delimiters() -> Predicate = matches("^\\s*[\\[\\](){}<>\"'`,;:]+$")
+def delimiters() -> Predicate = matches("^[\\s\u{120}\u{10a}\u{2581}]*[\\[\\](){}<>\"'`,;:]+$")
 
 ## White space alone.
 ##

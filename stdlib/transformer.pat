@@ -3,6 +3,7 @@ edition 2026
 # Components of transformers, resolved from the real names of a model's modules: GPT-2, Llama and
 # Qwen, GPT-NeoX, nn.TransformerEncoder and TransformerLens layouts, with row and column slices of
 # fused projections.
+
 ## One attention head: its rows of the query, key and value projections and its columns of the
 ## output projection. Layers and heads count from 0.
 ##

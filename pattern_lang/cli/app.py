@@ -51,6 +51,8 @@ def pat() -> None:
 
     Exit status: 0 fine; 1 errors in the spec or its inputs; 2 usage; 3 infeasible or unbounded;
     4 unsound estimate; 70 a bug in pat.
+
+    Completion in the shell: eval "$(_PAT_COMPLETE=bash_source pat)", or zsh_source, fish_source.
     """
 
 

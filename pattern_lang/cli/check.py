@@ -8,7 +8,7 @@ from pattern_lang.diagnostics import Diagnostic, PatternError
 
 
 @click.command()
-@click.argument("files", nargs=-1, required=True, metavar="FILE…")
+@click.argument("files", nargs=-1, required=True, metavar="FILE…", type=click.Path())
 @params_option
 @search_option
 @format_option

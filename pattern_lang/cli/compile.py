@@ -11,7 +11,7 @@ from pattern_lang.driver import ReadSpec, choose_patterns, compile_pattern
 
 
 @click.command("compile")
-@click.argument("file")
+@click.argument("file", type=click.Path())
 @click.option("--pattern", metavar="P", help="Compile this pattern only.")
 @click.option(
     "-o", "--out", default="build", show_default=True, metavar="DIR", help="Where to write."

@@ -15,7 +15,7 @@ STAGES = ("tree", "program", "queries", "goals")
 
 @click.command()
 @click.argument("stage", type=click.Choice(STAGES))
-@click.argument("file")
+@click.argument("file", type=click.Path())
 @params_option
 @search_option
 @format_option

@@ -16,7 +16,7 @@ from pattern_lang.syntax.recover import parse
 
 
 @click.command()
-@click.argument("files", nargs=-1, required=True, metavar="FILE…")
+@click.argument("files", nargs=-1, required=True, metavar="FILE…", type=click.Path())
 @click.option("--check", "only_check", is_flag=True, help="Change nothing; exit 1 if it would.")
 @click.option("--diff", is_flag=True, help="Change nothing; print what would change.")
 @format_option

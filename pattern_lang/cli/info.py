@@ -11,7 +11,7 @@ from pattern_lang.cli.summary import summary
 
 
 @click.command()
-@click.argument("file")
+@click.argument("file", type=click.Path())
 @click.option("--json", "as_json", is_flag=True, help="Write JSON.")
 @params_option
 @search_option

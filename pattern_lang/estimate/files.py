@@ -27,8 +27,8 @@ def locate_code(ref: FileRef, journal: Journal, span: Span | None = None) -> tup
     where = ref.origin or span
     written = PurePath(ref.text)
     if written.is_absolute() or ".." in written.parts:
-        beside = str(Path(ref.candidates[0]).parent) if ref.candidates else "the spec's folder"
-        raise PatternError([CodeOutsideFolder(span=where, text=ref.text, folder=beside)])
+        folder = "the spec's folder"
+        raise PatternError([CodeOutsideFolder(span=where, text=ref.text, folder=folder)])
     path = locate(ref, journal, span)
     root = Path(path).absolute()
     for _ in written.parts:

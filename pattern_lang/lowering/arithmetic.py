@@ -123,7 +123,7 @@ def power(base: Value, exponent: Value, span: Span) -> Value:
                 span=span,
                 name=f"`{span.text}`",
                 condition="a finite real number",
-                value="is none",
+                value="not a real number",
                 advice="change the base or the exponent",
             )
         )

@@ -208,9 +208,7 @@ def _observable(
     wanted = formal.types[0]
     assert isinstance(wanted, ObservableType)
     found = context.infer(expression, scope, wanted)
-    if found == UNKNOWN or (
-        isinstance(found, ObservableType) and bool(found.family) == bool(wanted.family)
-    ):
+    if found == UNKNOWN or (isinstance(found, ObservableType) and fits(found, wanted)):
         return found
     return context.report(
         TypeMismatch(

@@ -23,6 +23,23 @@ _WANTED = {
 }
 
 
+# The names that other languages have for types of this one.
+_ELSEWHERE = {
+    **dict.fromkeys(("integer", "long"), "Int"),
+    **dict.fromkeys(("float", "double", "number", "decimal"), "Real"),
+    **dict.fromkeys(("str", "text"), "String"),
+    **dict.fromkeys(("boolean", "truth"), "Bool"),
+    **dict.fromkeys(("array", "sequence", "vector"), "List[TYPE]"),
+}
+
+
+def _advice(name: str) -> str:
+    meant = _ELSEWHERE.get(name.lower())
+    if meant is not None:
+        return f"did you mean `{meant}`?"
+    return closest(name, TYPE_NAMES, f"types are {', '.join(TYPE_NAMES)}")
+
+
 def _wrong(written: ast.TypeName) -> WrongTypeArguments:
     name = written.name
     simple = ("nothing in brackets", name, "remove the brackets")
@@ -38,7 +55,7 @@ def type_of_name(written: ast.TypeName) -> tuple[Type, tuple[Problem, ...]]:
             return SIMPLE_TYPES[name], ()
         return UNKNOWN, (_wrong(written),)
     if name not in _WANTED:
-        advice = closest(name, TYPE_NAMES, f"types are {', '.join(TYPE_NAMES)}")
+        advice = _advice(name)
         return UNKNOWN, (UnknownType(span=written.span, name=name, advice=advice),)
     if name == "Observable" and not arguments:
         return ObservableType(None), ()

@@ -133,8 +133,8 @@ class WeightType(Type):
 WEIGHTS = WeightType(Shape.ENTRIES, Curvature.AFFINE)
 
 _NAMED = (
-    *(BOOL, STRING, MODEL, DATA, PREDICATE, COMPONENT, SAMPLER, SCHEDULE, OPTIMIZER, TARGET),
-    *(INT, REAL, WEIGHTS),
+    *(BOOL, INT, REAL, STRING, MODEL, DATA, PREDICATE, COMPONENT, WEIGHTS),
+    *(SAMPLER, SCHEDULE, OPTIMIZER, TARGET),
 )
 SIMPLE_TYPES: dict[str, Type] = {str(type_): type_ for type_ in _NAMED}
 TYPE_NAMES = (*SIMPLE_TYPES, "Quantity", "List", "Observable")

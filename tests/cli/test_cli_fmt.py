@@ -9,6 +9,7 @@ from pattern_lang.syntax.formatting import format_source
 
 CANONICAL = """\
 # head
+
 edition 2026
 
 param x: Real = -3^-2  # trailing
@@ -84,6 +85,32 @@ def test_loose_becomes_canonical_and_stays() -> None:
 )
 def test_canonical_texts_stay(text: str) -> None:
     assert format_source(text) == text
+
+
+@pytest.mark.parametrize(
+    ("text", "canonical"),
+    [
+        ("use std.tokens { repeats # why\n}", "use std.tokens {\n    # why\n    repeats,\n}\n"),
+        (
+            "observable o = f(# one\na) + g(# two\nb)",
+            "observable o = f(\n    # one\n    a,\n) + g(\n    # two\n    b,\n)\n",
+        ),
+        (
+            "observable o = [((# why\na) / 2)]",
+            "observable o = [\n    (\n        (\n            # why\n            a\n"
+            "        ) / 2\n    ),\n]\n",
+        ),
+        (
+            "param p: Quantity[# why\nsd] = 1 sd",
+            "param p: Quantity[\n    # why\n    sd\n] = 1 sd\n",
+        ),
+        ("# head\n\n# one\n# two\n\n\n## doc\nedition 2026", None),
+    ],
+)
+def test_comments_stay_where_they_are(text: str, canonical: str | None) -> None:
+    wanted = canonical or text.replace("\n\n\n", "\n\n") + "\n"
+    assert format_source(text) == wanted
+    assert format_source(wanted) == wanted
 
 
 def test_check_and_diff_change_nothing(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

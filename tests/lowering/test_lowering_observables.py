@@ -244,3 +244,30 @@ def test_a_family_may_not_be_enormous() -> None:
     text = HEAD + "observable huge[i in 0..1000, j in 0..1000] = icl\n"
     text += "pattern p { reweight text per sample as w hold huge within 1 sd }\n"
     assert [d.code for d in read(text).diagnostics if d.is_error] == ["PAT2010"]
+
+
+SOURCES = {
+    'jsonl("f", field: "t", tokenizer: "k.json", context: 64)': ("jsonl", "f"),
+    'parquet("f", field: "t")': ("parquet", "f"),
+    'hf_dataset("f", split: "train")': ("hf_dataset", "f"),
+    'tokens("f", context: 64, dtype: "uint16")': ("tokens", "f"),
+}
+
+
+def test_every_source_of_data() -> None:
+    for text, (kind, path) in SOURCES.items():
+        found = observable(f"loss(lm, on: {text})").terms[0][1]
+        assert isinstance(found, ob.Loss)
+        assert found.on.file is not None
+        assert (found.on.reader, found.on.file.text) == (kind, path)
+    found = observable("loss(lm, on: rows)", 'data rows = python("d.py:rows", n: 3)\n').terms[0][1]
+    assert isinstance(found, ob.Loss)
+    assert found.on.function == FunctionRef(FileRef("d.py", ("specs/d.py",)), "rows")
+    assert found.on.arguments == (("n", 3),)
+
+
+def test_a_model_from_a_folder() -> None:
+    found = observable('loss(hf("folder", loss: "l.py:ce"), on: text)').terms[0][1]
+    assert isinstance(found, ob.Loss)
+    assert found.model.kind == "hf"
+    assert found.model.loss == FunctionRef(FileRef("l.py", ("specs/l.py",)), "ce")

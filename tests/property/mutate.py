@@ -24,6 +24,13 @@ def damage(text: str, random: Random) -> str:
     return text
 
 
+def flood(text: str, random: Random) -> str:
+    """Return a text with one line of a megabyte: a piece of it, or something odd, very often."""
+    start, end = _place(text, random)
+    piece = random.choice((text[start:end] + " ", *(sign + " " for sign in SIGNS), *ODD, "(", "x"))
+    return text[:start] + piece * (1_000_000 // len(piece)) + text[end:]
+
+
 def _place(text: str, random: Random) -> tuple[int, int]:
     """Return where some token of the text begins and ends."""
     tokens = scan(text)

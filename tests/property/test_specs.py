@@ -2,7 +2,6 @@
 
 from random import Random
 
-import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -15,7 +14,6 @@ from tests.property.writer import write
 
 SEEDS = st.integers(0, 2**32)
 CHAOS = st.sampled_from((0.0, 0.02, 0.1, 0.5))
-MANY = 20_000
 
 # The writer does not keep goals on one observable apart.
 ALLOWED = {"PAT3007"}
@@ -70,15 +68,3 @@ def test_the_writer_knows_the_whole_grammar() -> None:
         tree.data for seed in range(150) for tree in parser().parse(write(seed)).iter_subtrees()
     }
     assert rules - written == set()
-
-
-@pytest.mark.slow
-@pytest.mark.timeout(3600)
-def test_many_damaged_specs() -> None:
-    for seed in range(MANY):
-        random = Random(seed)
-        chaos = random.choice((0.0, 0.0, 0.1, 0.5))
-        try:
-            check_soundly(damage(write(seed, chaos), random))
-        except Exception as error:
-            raise AssertionError(f"seed {seed}") from error

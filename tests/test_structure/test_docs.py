@@ -13,11 +13,15 @@ import pytest
 
 import pattern_lang as pl
 from pattern_lang.cli.app import VERBS
+from pattern_lang.diagnostics import SourceFile
+from pattern_lang.syntax.formatting import format_source
+from pattern_lang.syntax.recover import parse
 from tests.test_structure.rooms import ROOT
 
 TOP = ("README.md", "CONTRIBUTING.md", "CHANGELOG.md")
 PAGES = [*(ROOT / name for name in TOP), *sorted(ROOT.glob("docs/**/*.md"))]
 PAGES += sorted(ROOT.glob("examples/*/README.md"))
+ERROR_PAGES = sorted(ROOT.glob("pattern_lang/diagnostics/pages/*.md"))
 TUTORIAL = ROOT / "docs" / "getting-started.md"
 
 LINK = re.compile(r"!?\[[^\]]*\]\(<?([^)\s>]+)>?\)|(?:src|href)=\"([^\"]+)\"")
@@ -100,6 +104,36 @@ def test_specs_are_right(block: Block, tmp_path: Path) -> None:
             (tmp_path / beside.file).write_text(beside.text, encoding="utf-8")
     found = pl.loads(block.text, folder=tmp_path).diagnostics
     assert [f"{d.code} {d.message}" for d in found if d.is_error] == []
+
+
+SPECS = [
+    p for room in ("stdlib", "examples", "pattern_lang") for p in ROOT.glob(f"{room}/**/*.pat")
+]
+
+
+@pytest.mark.parametrize("path", sorted(SPECS), ids=name_of)
+def test_files_are_in_the_canonical_layout(path: Path) -> None:
+    text = path.read_text(encoding="utf-8")
+    assert format_source(text) == text
+
+
+@pytest.mark.parametrize("page", [*PAGES, *ERROR_PAGES], ids=name_of)
+def test_blocks_are_in_the_canonical_layout(page: Path) -> None:
+    """Wrong specs too, where they are wrong in what they say and not in how it is written."""
+    for block in blocks(page):
+        if block.language != "pat" or "fragment" in block.words:
+            continue
+        _, problems = parse(SourceFile("spec.pat", block.text))
+        assert not problems or "wrong" in block.words, block
+        assert problems or format_source(block.text) == block.text, block
+
+
+def test_goldens_without_errors_are_in_the_canonical_layout() -> None:
+    bad = ROOT / "tests" / "golden" / "bad"
+    clean = [p for p in bad.glob("**/*.pat") if not any(d.is_error for d in pl.load(p).diagnostics)]
+    loose = [p.name for p in clean if format_source(text := p.read_text("utf-8")) != text]
+    assert len(clean) > 3
+    assert loose == []
 
 
 @pytest.mark.parametrize("block", all_blocks("python"), ids=str)

@@ -4,7 +4,7 @@ from collections import Counter
 
 from pattern_lang.diagnostics import SourceFile
 from pattern_lang.syntax.formatting.layout import INDENT, lines_of
-from pattern_lang.syntax.formatting.pieces import Pieces, Statement, cut, words_of
+from pattern_lang.syntax.formatting.pieces import Pieces, Statement, Word, cut, words_of
 from pattern_lang.syntax.recover import parse
 from pattern_lang.syntax.words import WITH_BODY
 
@@ -51,12 +51,19 @@ def _write(pieces: Pieces) -> str:
         lines.extend(_statement(statement, 0))
         previous = statement
     if pieces.closing:
-        lines.extend(["", *(c.text for c in pieces.closing)] if lines else _texts(pieces))
+        lines.extend([""] if lines else [])
+        lines.extend(_paragraphs(pieces.closing, ""))
     return "\n".join(lines) + "\n" if lines else ""
 
 
-def _texts(pieces: Pieces) -> list[str]:
-    return [comment.text for comment in pieces.closing]
+def _paragraphs(comments: list[Word], pad: str, until: Word | None = None) -> list[str]:
+    """Return comments on lines of their own; blank lines between them, and after them, stay."""
+    lines: list[str] = []
+    for comment, follower in zip(comments, [*comments[1:], until], strict=False):
+        lines.append(pad + comment.text)
+        if follower is not None and follower.line > comment.end_line + 1:
+            lines.append("")
+    return lines
 
 
 def _blank_between(previous: Statement, statement: Statement) -> bool:
@@ -70,7 +77,7 @@ def _statement(statement: Statement, indent: int) -> list[str]:
     inside = indent > 0
     width = KEYWORD_WIDTH if inside and statement.keyword not in WITH_BODY else 0
     above, lines = lines_of(statement.words, indent, width)
-    result = [pad + comment.text for comment in statement.before]
+    result = _paragraphs(statement.before, pad, statement.words[0])
     result += [pad + comment for comment in above]
     lines[0] = pad + lines[0]
     if statement.body is None:
@@ -93,5 +100,5 @@ def _body(statement: Statement, indent: int) -> list[str]:
         if inner.blank_before and lines:
             lines.append("")
         lines.extend(_statement(inner, indent))
-    lines.extend(" " * indent + comment.text for comment in statement.closing)
+    lines.extend(_paragraphs(statement.closing, " " * indent))
     return lines

@@ -24,11 +24,13 @@ class Spaced:
 class Group:
     """A bracket, its elements (split at commas), and what closes it.
 
-    `comments` of an element stand above it when the group is written over several lines.
+    `follows` tells whether it stands behind an operand, as in a call or an index; `comments` of an
+    element stand above it when the group is written over several lines.
     """
 
     opening: Spaced
     closing: str
+    follows: bool = False
     elements: list["Element"] = field(factory=list)
     loose: list[Word] = field(factory=list)
 
@@ -54,9 +56,10 @@ def nest(words: Iterable[Word]) -> Element:
             _attach(group, element, word, comma_line)
             continue
         spaced = Spaced(word, previous is not None and _space_between(previous, word))
+        follows = previous is not None and previous.word.kind in _ENDS_OPERAND
         previous = spaced
         if word.text in _PAIRS and word.kind != "STRING":
-            inner = Group(spaced, _PAIRS[word.text])
+            inner = Group(spaced, _PAIRS[word.text], follows)
             element.parts.append(inner)
             inner.elements.append(Element())
             stack.append((inner, inner.elements[-1]))

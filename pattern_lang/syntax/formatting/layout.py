@@ -1,5 +1,7 @@
 """Lines for one statement: on one line where it fits, else its brackets opened from the outside."""
 
+from attrs import evolve
+
 from pattern_lang.syntax.formatting.groups import Element, Group, Spaced, mark_signs, nest
 from pattern_lang.syntax.formatting.pieces import Word
 
@@ -50,14 +52,14 @@ def _has_comments(parts: list[Spaced | Group]) -> bool:
 
 
 def _broken(element: Element, indent: int, head: str) -> list[str]:
-    """Open the group that takes the most room; without one, break before operators."""
+    """Open the first group with comments, else the longest; without any, break before operators."""
     groups = [i for i, part in enumerate(element.parts) if isinstance(part, Group)]
     groups = [i for i in groups if _can_open(element.parts[i])]
     commented = [i for i in groups if _has_comments([element.parts[i]])]
     longest = max((len(_flat(element.parts[i])) for i in groups), default=0)
     if not groups or (not commented and longest < WIDTH // 2 and _has_operators(element.parts)):
         return _at_operators(element.parts, indent, head)
-    chosen = commented[-1] if commented else max(groups, key=lambda i: len(_flat(element.parts[i])))
+    chosen = commented[0] if commented else max(groups, key=lambda i: len(_flat(element.parts[i])))
     group = element.parts[chosen]
     assert isinstance(group, Group)
     first = head + flat_text(element.parts[:chosen])
@@ -68,9 +70,10 @@ def _broken(element: Element, indent: int, head: str) -> list[str]:
     if not _has_comments([group]) and len(together) <= WIDTH:
         lines.append(together)
     else:
-        comma = len(group.elements) > 1 or _takes_comma(group)
-        for item in group.elements:
-            lines.extend(_element(item, inner, comma=comma))
+        for item in group.elements[:-1]:
+            lines.extend(_element(item, inner, comma=True))
+        for item in group.elements[-1:]:
+            lines.extend(_element(item, inner, comma=_takes_comma(group)))
     lines.extend(" " * inner + comment.text for comment in group.loose)
     tail = " " * indent + group.closing
     following = Element(element.parts[chosen + 1 :])
@@ -88,9 +91,9 @@ def _can_open(part: Spaced | Group) -> bool:
 
 
 def _takes_comma(group: Group) -> bool:
-    """Tell whether a last comma may stand: not in parentheses that only group."""
-    before = group.opening
-    return before.word.text != "(" or not before.space
+    """Tell whether a last comma may stand: in calls, lists and imports, not in types."""
+    bracket = group.opening.word.text
+    return bracket == "{" or group.follows == (bracket == "(")
 
 
 def _element(element: Element, indent: int, *, comma: bool) -> list[str]:
@@ -111,20 +114,28 @@ def _without_first_space(element: Element) -> Element:
     first, *rest = element.parts
     if isinstance(first, Spaced):
         return Element([Spaced(first.word, space=False), *rest])
-    bare = Group(
-        Spaced(first.opening.word, space=False), first.closing, first.elements, first.loose
-    )
-    return Element([bare, *rest])
+    return Element([evolve(first, opening=Spaced(first.opening.word, space=False)), *rest])
 
 
 def _at_operators(parts: list[Spaced | Group], indent: int, head: str) -> list[str]:
-    lines, line = [], head
+    """Break behind `=` if that is enough; else fill lines with operands, each with its operator."""
+    texts = [_flat(part) for part in parts]
+    if " =" in texts:
+        value = texts.index(" =") + 1
+        first = head + "".join(texts[:value])
+        second = " " * (indent + CONTINUATION) + "".join(texts[value:]).lstrip()
+        if max(len(first), len(second)) <= WIDTH:
+            return [first, second]
+    operands = [""]
     for part in parts:
-        text = _flat(part)
-        breaks = isinstance(part, Spaced) and part.word.kind in _BREAK_BEFORE
-        if breaks and len(line) + len(text) > WIDTH - CONTINUATION and line.strip():
+        if isinstance(part, Spaced) and part.word.kind in _BREAK_BEFORE:
+            operands.append("")
+        operands[-1] += _flat(part)
+    lines, line = [], head + operands[0]
+    for operand in operands[1:]:
+        if len(line) + len(operand) > WIDTH - CONTINUATION and line.strip():
             lines.append(line.rstrip())
-            line = " " * (indent + CONTINUATION) + text.lstrip()
+            line = " " * (indent + CONTINUATION) + operand.lstrip()
         else:
-            line += text
+            line += operand
     return [*lines, line]

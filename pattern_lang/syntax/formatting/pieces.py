@@ -111,11 +111,9 @@ class _Cutter:
         takes_body = statement.keyword in WITH_BODY
         while (word := self.next()) is not None:
             starts = word.text in STATEMENTS and word.kind == word.text.upper()
-            if word.is_comment and self._ends_statement(word):
+            if word.is_comment and self._ends_statement(statement):
                 break
-            if starts or (
-                word.text == "}" and takes_body is not None and not _open_brace(statement)
-            ):
+            if starts or (word.text == "}" and not _open_brace(statement)):
                 break
             if word.text == "{" and takes_body:
                 self._body(statement)
@@ -126,11 +124,12 @@ class _Cutter:
             statement.after = self.take()
         return statement
 
-    def _ends_statement(self, comment: Word) -> bool:
-        """Tell whether only comments stand between here and the next statement or brace."""
+    def _ends_statement(self, statement: Statement) -> bool:
+        """Tell whether only comments stand between here and the next statement or its end."""
         for word in self.words[self.position :]:
             if not word.is_comment:
-                return word.text in STATEMENTS or word.text == "}"
+                closes = word.text == "}" and not _open_brace(statement)
+                return closes or word.text in STATEMENTS
         return True
 
     def _body(self, statement: Statement) -> None:

@@ -6,10 +6,10 @@ observable icl = loss(lm, on: text)
 
 pattern nothing {
   reweight text per sample as w
-  require 0 <= w <= 4
+  require  0 <= w <= 4
 }
 
 pattern something {
   reweight text per sample as w
-  require predicted(icl) <= -1 sd
+  require  predicted(icl) <= -1 sd
 }

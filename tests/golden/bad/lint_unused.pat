@@ -12,5 +12,5 @@ data rest = text where row.position > 3
 
 pattern steer {
   reweight text per sample as w
-  raise icl by 1 sd
+  raise    icl by 1 sd
 }
