@@ -24,6 +24,7 @@ from attrs import frozen
 from pattern_lang.estimate.moments import ChainResult, SegmentMoments
 from pattern_lang.estimate.readout import Readout
 from pattern_lang.estimate.table import Array
+from pattern_lang.ir.noise import noise_of
 from pattern_lang.ir.queries import Queries
 from pattern_lang.ir.susceptibility import Susceptibility
 
@@ -114,7 +115,7 @@ def susceptibility(
         stderr=stderr.astype(np.float32),
         mean=mean,
         sd=np.sqrt(variance),
-        replicates=replicates.astype(np.float32),
+        noise=noise_of(replicates),
         nbeta=queries.sampler.nbeta,
     )
 

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from pattern_lang.estimate.table import Array, text_column
+from pattern_lang.ir.noise import Noise
 from pattern_lang.ir.susceptibility import (
     ChainTrace,
     Estimate,
@@ -29,12 +30,15 @@ def arrays_of(estimate: Estimate) -> dict[str, Array]:
         "stderr": chi.stderr,
         "mean": chi.mean,
         "sd": chi.sd,
-        "replicates": chi.replicates,
+        "noise/loadings": chi.noise.loadings,
+        "noise/basis": chi.noise.basis,
         "size": units.size,
         "figures": np.array(
             [[getattr(d, figure) for figure in _FIGURES] for d in estimate.diagnostics]
         ),
     }
+    if chi.noise.residual is not None:
+        arrays["noise/residual"] = chi.noise.residual
     if units.row is not None:
         arrays["row"] = units.row
     for name, column in units.fields.items():
@@ -98,7 +102,8 @@ def estimate_of(meta: dict[str, Any], arrays: dict[str, Array]) -> Estimate:
         observables=tuple(meta["observables"]),
         observable_units=tuple(meta["observable_units"]),
         nbeta=meta["nbeta"],
-        **{name: arrays[name] for name in ("chi", "stderr", "mean", "sd", "replicates")},
+        **{name: arrays[name] for name in ("chi", "stderr", "mean", "sd")},
+        noise=Noise(arrays["noise/loadings"], arrays["noise/basis"], arrays.get("noise/residual")),
     )
     ids = np.arange(chi.chi.shape[1])
     units = UnitTable(

@@ -6,6 +6,8 @@ import numpy as np
 from attrs import frozen
 from numpy.typing import NDArray
 
+from pattern_lang.ir.noise import Noise
+
 Floats = NDArray[np.floating[Any]]
 Ints = NDArray[np.int64]
 
@@ -19,9 +21,8 @@ class Susceptibility:
 
     chi, stderr: (k, n) float32, per observable and unit. mean, sd: (k,) float64, posterior mean
     and standard deviation, in the observable's unit (NaN where the mean is not estimated).
-    replicates: (S, k, n) float32, batch-means replicates of χ: their mean over S is χ, and the
-    standard error of any linear function of χ is the standard deviation of that function over
-    the replicates divided by √S. They carry the errors that units share.
+    noise: how replicates of χ, from separate stretches of the chains, deviate from it. They carry
+    the errors that units share; `stderr` is theirs for each entry.
     """
 
     observables: tuple[str, ...]
@@ -30,13 +31,17 @@ class Susceptibility:
     stderr: NDArray[np.float32]
     mean: NDArray[np.float64]
     sd: NDArray[np.float64]
-    replicates: NDArray[np.float32]
+    noise: Noise
     nbeta: float
 
     @property
     def beta(self) -> float:
         """Return `β = nβ / n`."""
         return self.nbeta / float(self.chi.shape[1])
+
+    def replicates(self, row: int) -> NDArray[np.float64]:
+        """Return the replicates of one row of χ, (S, n); their mean is the row."""
+        return np.asarray(self.noise.replicates(row) + self.chi[row])
 
     def row(self, observable: str) -> int:
         """Return the row number of an observable."""

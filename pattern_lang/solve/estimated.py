@@ -10,7 +10,7 @@ from pattern_lang.diagnostics.catalogue.verdicts import UnknownSpread, UnusableR
 from pattern_lang.ir.program import Amount
 from pattern_lang.ir.susceptibility import Estimate, Susceptibility, UnitTable
 from pattern_lang.semantics.units import Unit
-from pattern_lang.solve.normal import Matrix, Vector
+from pattern_lang.solve.normal import Spread, Vector
 
 
 @define(frozen=True, slots=False, eq=False)
@@ -37,11 +37,6 @@ class Estimated:
         """Return the number of units."""
         return int(self.susceptibility.chi.shape[1])
 
-    @property
-    def draws(self) -> int:
-        """Return the number S of replicates of χ."""
-        return int(self.susceptibility.replicates.shape[0])
-
     @cached_property
     def sizes(self) -> Vector:
         """Return how many rows or tokens each unit stands for, (n,)."""
@@ -65,33 +60,31 @@ class Estimated:
             raise PatternError([UnusableResponse(what=what)])
         return np.asarray(self.susceptibility.beta * numbers)
 
-    def noise(self, observable: str) -> Matrix:
-        """Return Z (S, n) such that `‖Z (w - 1)‖₂` is the standard error of the shift.
+    def spread(self, observable: str) -> Spread:
+        """Return the standard error of the shift as a norm of w - 1.
 
         Raises PatternError without two finite replicates.
         """
-        replicates = self.susceptibility.replicates[:, self.index(observable), :]
-        numbers = replicates.astype(np.float64)
-        if self.draws < 2 or not np.all(np.isfinite(numbers)):
+        noise, row = self.susceptibility.noise, self.index(observable)
+        if noise.count < 2 or not (
+            np.all(np.isfinite(noise.loadings[:, row])) and np.all(np.isfinite(noise.basis))
+        ):
             what = f"`risk({observable})` needs at least two finite replicates of χ"
             raise PatternError([UnusableResponse(what=what)])
-        centred = numbers - numbers.mean(axis=0)
-        return np.asarray(
-            self.susceptibility.beta / (self.draws * (self.draws - 1)) ** 0.5 * centred
+        beta = self.susceptibility.beta
+        residual = noise.residual
+        return Spread(
+            beta * noise.factor(row),
+            noise.basis,
+            None if residual is None else beta**2 * residual[row].astype(np.float64),
         )
 
     def stderr(self, coefficients: dict[str, float], w: Vector) -> float | None:
-        """Return the standard error of `Σ coefficient · shift` at w (n,), None without draws."""
-        if self.draws < 2:
-            return None
-        x = w - 1.0
-        total = np.zeros(self.draws)
+        """Return the standard error of `Σ coefficient · shift` at w (n,), None without noise."""
+        chosen = np.zeros(len(self.susceptibility.observables))
         for observable, coefficient in coefficients.items():
-            row = self.index(observable)
-            for draw in range(self.draws):
-                numbers = self.susceptibility.replicates[draw, row].astype(np.float64)
-                total[draw] += coefficient * float(numbers @ x)
-        value = abs(self.susceptibility.beta) * float(np.std(total, ddof=1)) / self.draws**0.5
+            chosen[self.index(observable)] += coefficient
+        value = abs(self.susceptibility.beta) * self.susceptibility.noise.stderr(chosen, w - 1.0)
         return value if np.isfinite(value) else None
 
     def sd(self, observable: str) -> float | None:

@@ -8,6 +8,7 @@ Throughout, `w` (n,) are the weights, `x = w - 1`, and `t` is the dose.
 """
 
 from collections.abc import Iterable
+from typing import Any
 
 import attrs
 import numpy as np
@@ -75,9 +76,14 @@ class Dose:
 
 @frozen(eq=False)
 class Spread:
-    """`‖matrix (w - 1)‖₂`, one number, convex. matrix: (S, n)."""
+    """`√(‖factor · basis (w - 1)‖² + Σ residual (w - 1)²)`, one number, convex.
 
-    matrix: Matrix
+    factor: (S, r). basis: (r, n). residual: (n,), at least 0, or None for none.
+    """
+
+    factor: Matrix
+    basis: NDArray[Any]
+    residual: Vector | None = None
 
 
 @frozen(eq=False)
@@ -208,10 +214,18 @@ def size_of(constraint: NormalConstraint) -> float:
         if isinstance(atom, Affine):
             scale += abs(coefficient) * float(np.linalg.norm(atom.row))
         elif isinstance(atom, Spread):
-            scale += abs(coefficient) * float(np.linalg.norm(atom.matrix))
+            scale += abs(coefficient) * length_of(atom)
         elif not isinstance(atom, Dose):
             scale += abs(coefficient)
     return scale or 1.0
+
+
+def length_of(spread: Spread) -> float:
+    """Return the Frobenius norm of the matrix whose product with w - 1 has the spread as norm."""
+    basis = spread.basis.astype(np.float64)
+    square = float(np.sum((spread.factor @ (basis @ basis.T)) * spread.factor))
+    rest = 0.0 if spread.residual is None else float(np.sum(spread.residual))
+    return float(np.sqrt(square + rest))
 
 
 def _with_unit(constraint: NormalConstraint, unit: float) -> NormalConstraint:

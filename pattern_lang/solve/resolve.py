@@ -22,7 +22,6 @@ from pattern_lang.solve.normal import (
     Combined,
     Costs,
     Share,
-    Spread,
     Terms,
     Vector,
 )
@@ -89,7 +88,7 @@ def _predicted(atom: ir.Predicted, data: Estimated, span: Span | None) -> Found:
 
 def _risk(atom: ir.Risk, data: Estimated, span: Span | None) -> Found:
     factor = data.factor(atom.unit, atom.observable, span)
-    return 1.0 / factor, Spread(data.noise(atom.observable)), 0.0
+    return 1.0 / factor, data.spread(atom.observable), 0.0
 
 
 def _group_mass(atom: ir.GroupMass, data: Estimated, span: Span | None) -> Found:

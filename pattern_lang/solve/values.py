@@ -93,6 +93,12 @@ def _combined(atom: Combined, w: Vector, t: float) -> float:
             return float(np.max(numbers))
 
 
+def _spread(atom: Spread, x: Vector) -> float:
+    square = float(np.sum((atom.factor @ (atom.basis @ x)) ** 2))
+    rest = 0.0 if atom.residual is None else float(atom.residual @ x**2)
+    return float(np.sqrt(square + rest))
+
+
 Value = Callable[[Any, Vector, float], float | Vector]
 
 VALUES: Final[Mapping[type, Value]] = MappingProxyType(
@@ -112,7 +118,7 @@ VALUES: Final[Mapping[type, Value]] = MappingProxyType(
         KL: lambda atom, w, t: divergence(w),
         Chi2: lambda atom, w, t: _square_of(1.0, -1.0, w) / w.size,
         EffectiveSampleSize: lambda atom, w, t: effective_sample_size(w),
-        Spread: lambda atom, w, t: float(np.linalg.norm(atom.matrix @ (w - 1.0))),
+        Spread: lambda atom, w, t: _spread(atom, w - 1.0),
         Square: lambda atom, w, t: (float(np.dot(atom.row, w - 1.0)) - atom.target) ** 2,
     }
 )

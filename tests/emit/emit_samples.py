@@ -7,6 +7,7 @@ from attrs import evolve
 from numpy.typing import NDArray
 
 from pattern_lang.diagnostics import SourceFile, Span
+from pattern_lang.ir.noise import noise_of
 from pattern_lang.ir.observables import Loss, Observable
 from pattern_lang.ir.program import (
     Amount,
@@ -164,7 +165,7 @@ def estimate(n: int = 900, seed: int = 0, table: UnitTable | None = None) -> Est
         stderr=np.full((3, n), 0.002, np.float32),
         mean=np.array([0.011, 0.62, 2.31]),
         sd=SD,
-        replicates=(chi + noise).astype(np.float32),
+        noise=noise_of(chi + noise),
         nbeta=900.0,
     )
     return Estimate(

@@ -101,7 +101,7 @@ def test_susceptibility_and_finite_response(world: World) -> None:
     shift = 1e-3
     there = 2 * TRAIN.expected(1 + shift * tilt, PROBE).mean() + 1
     predicted = chi.beta * chi.chi[0] @ tilt
-    replicates = chi.beta * chi.replicates[:, 0] @ tilt
+    replicates = chi.beta * chi.replicates(0) @ tilt
     error = replicates.std(ddof=1) / np.sqrt(len(replicates))
     assert replicates.mean() == pytest.approx(predicted, rel=1e-4)
     assert abs(predicted - (there - here) / shift) < 3 * error

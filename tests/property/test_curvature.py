@@ -12,6 +12,7 @@ import pytest
 from numpy.typing import NDArray
 
 from pattern_lang.ir import program as ir
+from pattern_lang.ir.noise import noise_of
 from pattern_lang.ir.susceptibility import Estimate, Susceptibility, UnitTable
 from pattern_lang.solve.estimated import Estimated
 from pattern_lang.solve.resolve import resolve
@@ -80,7 +81,7 @@ def numbers_of(pattern: ir.WeightPattern) -> Estimated:
         np.zeros((k, UNITS), dtype=np.float32),
         np.zeros(k),
         np.ones(k),
-        replicates.astype(np.float32),
+        noise_of(replicates),
         float(UNITS),
     )
     units = UnitTable("sample", np.arange(UNITS), np.ones(UNITS), dict(FIELDS))

@@ -8,6 +8,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from pattern_lang.diagnostics import SourceFile, Span
 from pattern_lang.ir import program as ir
+from pattern_lang.ir.noise import noise_of
 from pattern_lang.ir.queries import Queries, Reweight, Sampler
 from pattern_lang.ir.sources import DataSource, Predicate
 from pattern_lang.ir.susceptibility import Estimate, Susceptibility, UnitTable
@@ -50,7 +51,7 @@ def estimate(
         stderr=np.zeros((rows, n), dtype=np.float32),
         mean=np.zeros(rows),
         sd=np.broadcast_to(np.asarray(sd, dtype=np.float64), (rows,)).copy(),
-        replicates=replicates,
+        noise=noise_of(replicates),
         nbeta=float(n if nbeta is None else nbeta),
     )
     columns = {"group": np.arange(n) % 4} if fields is None else fields

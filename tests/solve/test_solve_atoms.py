@@ -144,7 +144,7 @@ def test_risk_is_the_standard_error_of_the_replicates() -> None:
     assert solution.status == "optimal"
     assert solution.weights is not None
     x = solution.weights.astype(np.float64) - 1
-    replicates = data.susceptibility.replicates[:, 0, :].astype(np.float64)
+    replicates = data.susceptibility.replicates(0)
     shifts = data.susceptibility.beta * replicates @ x
     error = np.std(shifts, ddof=1) / np.sqrt(9)
     assert error == pytest.approx(0.3, rel=1e-6)

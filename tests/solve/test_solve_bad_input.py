@@ -7,6 +7,7 @@ from solve_samples import box, estimate, goal, move, pattern, require, response
 
 from pattern_lang.diagnostics import PatternError
 from pattern_lang.ir import program as ir
+from pattern_lang.ir.noise import no_noise
 from pattern_lang.ir.sources import Comparison, LibraryPredicate, RowField, RowLiteral
 from pattern_lang.semantics.units import Unit
 from pattern_lang.solve import (
@@ -108,7 +109,7 @@ def test_units_that_do_not_match() -> None:
     empty = attrs.evolve(
         data.susceptibility,
         chi=np.zeros((2, 0), dtype=np.float32),
-        replicates=np.zeros((3, 2, 0), dtype=np.float32),
+        noise=no_noise(2, 0),
     )
     with pytest.raises(PatternError, match="no units"):
         solve_pattern(pattern(), attrs.evolve(data, susceptibility=empty))

@@ -34,7 +34,7 @@ class Case:
     def atom(self, name: str) -> tuple[ir.Atom, Callable[[Vector], float]]:
         rows = self.chi.astype(np.float64)
         which = int(self.rng.integers(3))
-        replicates = self.estimate.susceptibility.replicates[:, which, :].astype(np.float64)
+        replicates = self.estimate.susceptibility.replicates(which)
         draws = replicates.shape[0]
         scale, offset = float(self.rng.uniform(0.5, 2)), float(self.rng.uniform(-1.5, -0.5))
         even = np.arange(N) % 2 == 0

@@ -22,6 +22,7 @@ from pattern_lang.solve.normal import (
     Spread,
     Square,
     Vector,
+    length_of,
 )
 
 
@@ -79,10 +80,15 @@ def _norm(builder: ConicBuilder, atom: Norm) -> Block:
 
 
 def _spread(builder: ConicBuilder, atom: Spread) -> Block:
-    # In units of its longest row, or the cone drowns in the scale of x.
-    scale = float(np.max(np.linalg.norm(atom.matrix, axis=1), initial=0.0)) or 1.0
-    body = Block(np.zeros(atom.matrix.shape[0]), ((0, sp.csr_array(atom.matrix / scale)),))
-    return scale * _above_norm(builder, body)
+    # In units of its length, or the cone drowns in the scale of x. Dense rows occur once: the
+    # triangle of the basis's factor needs no more of them than it has directions.
+    scale = length_of(atom) or 1.0
+    dense = np.linalg.qr(atom.factor, mode="r") @ atom.basis.astype(np.float64) / scale
+    body = [Block(np.zeros(len(dense)), ((0, sp.csr_array(dense)),))]
+    if atom.residual is not None:
+        root = sp.csr_array(sp.diags_array(np.sqrt(atom.residual) / scale))
+        body.append(Block(np.zeros(builder.n), ((0, root),)))
+    return scale * _above_norm(builder, stacked(body))
 
 
 def _square(builder: ConicBuilder, atom: Square) -> Block:
