@@ -16,6 +16,7 @@ from pattern_lang.ir.observables import (
 from pattern_lang.ir.queries import Queries
 from pattern_lang.ir.sources import Component, DataSource, ModelSource
 
+_RE_WEIGHTING = LearningCoefficient  # its own loss is re-weighted, which takes parts of rows
 Plain = Loss | LearningCoefficient | FreeEnergy | UserObservable
 
 
@@ -129,3 +130,9 @@ def user_observables(queries: Queries, place: Place | None = None) -> tuple[User
         if isinstance(part.primitive, UserObservable) and place in (None, part.place)
     }
     return tuple(found)
+
+
+def plan_of(queries: Queries, place: Place) -> tuple[object, ...]:
+    """Return what the evaluations of a posterior depend on: posteriors with the same share them."""
+    inside = frozenset(p for p in primitives_of(queries, place) if isinstance(p, _RE_WEIGHTING))
+    return place.model, followed_data(queries, place), user_observables(queries, place), inside

@@ -175,5 +175,8 @@ def restricted(network: Network, selection: Selection) -> Network:
 
 def _cut(vector: Tensor, shapes: Sequence[torch.Size]) -> list[Tensor]:
     """Return views of consecutive parts of a vector, in these shapes."""
-    parts = vector.split([shape.numel() for shape in shapes])
-    return [part.view(shape) for part, shape in zip(parts, shapes, strict=True)]
+    parts, start = [], 0
+    for shape in shapes:
+        parts.append(vector[start : start + shape.numel()].view(shape))
+        start += shape.numel()
+    return parts

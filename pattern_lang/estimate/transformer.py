@@ -44,7 +44,7 @@ class Transformer:
     names: Mapping[str, str]
     asked: LibraryComponent
 
-    # ---- what is asked for ------------------------------------------------------------------------
+    # ---- what is asked for ----------------------------------------------------------------------
 
     def head(self, layer: int, head: int) -> Selection:
         """Return one head: its query, key and value rows and its columns of the output map."""
@@ -80,7 +80,7 @@ class Transformer:
         """Return the output matrix, with its bias."""
         return self._named(UNEMBEDDINGS, "an output matrix")
 
-    # ---- where it is ------------------------------------------------------------------------------
+    # ---- where it is ----------------------------------------------------------------------------
 
     def _named(self, known: tuple[str, ...], what: str) -> Selection:
         """Return the parameters of the first module of a known name, or a tensor called so."""
@@ -139,7 +139,7 @@ class Transformer:
             raise self._unknown("an output projection of attention", projection.names)
         return found[0] if found else None
 
-    # ---- how many heads, and which rows are theirs ------------------------------------------------
+    # ---- how many heads, and which rows are theirs ----------------------------------------------
 
     def _heads(self, attention: Attention) -> int:
         """Return the number of heads: of an axis, or said by the attention or a module around."""
@@ -212,7 +212,7 @@ class Transformer:
             raise self._unknown(f"{heads} heads in the {output.role} map `{name}`", [name])
         return width
 
-    # ---- mistakes ---------------------------------------------------------------------------------
+    # ---- mistakes -------------------------------------------------------------------------------
 
     def _within(self, what: str, number: int, count: int) -> None:
         if not 0 <= number < count:

@@ -1,4 +1,4 @@
-"""PAT4061 to PAT4071: components, principal directions and observables of one's own that cannot be used."""
+"""PAT4061-PAT4071: components, principal directions and users' observables that cannot be used."""
 
 from typing import ClassVar
 
