@@ -20,7 +20,7 @@ that member. `toward: D` instead takes the sign with which more weight on the un
 from collections.abc import Sequence
 
 import numpy as np
-from attrs import frozen
+from attrs import evolve, frozen
 
 from pattern_lang.diagnostics import PatternError
 from pattern_lang.diagnostics.catalogue.components import NoDirection, NotReweighted
@@ -37,7 +37,7 @@ from pattern_lang.estimate.table import Array
 from pattern_lang.ir.observables import Observable, PrincipalDirection
 from pattern_lang.ir.queries import Queries
 from pattern_lang.ir.sources import DataSource
-from pattern_lang.ir.susceptibility import Spectrum
+from pattern_lang.ir.susceptibility import Spectrum, Susceptibility
 
 _ZERO = 1e-6  # of the largest singular value; χ is kept in float32
 _TIE = 1e-6
@@ -101,6 +101,38 @@ def combination(
             )
         )
     return matrix, tuple(spectra)
+
+
+def with_turns(
+    queries: Queries, spectra: tuple[Spectrum, ...], chi: Susceptibility
+) -> tuple[Spectrum, ...]:
+    """Return the spectra with the angle by which the noise of χ may have turned each of them."""
+    asked = [direction for _, _, direction in directions_of(queries)]
+    return tuple(
+        evolve(spectrum, turn=_turn(chi, member_rows(queries, direction), direction.k - 1))
+        for spectrum, direction in zip(spectra, asked, strict=True)
+    )
+
+
+def _turn(chi: Susceptibility, rows: tuple[int, ...], number: int) -> float:
+    """Return the standard error of a direction's angle, in radians, to first order.
+
+    An error E of Z turns u_k towards u_l by `(s_k u_lᵀE v_k + s_l u_kᵀE v_l) / (s_k² - s_l²)`;
+    replicates of χ give the spread of these, and so the noise that rows and units share.
+    """
+    parts = decompose(chi.chi.astype(np.float64), rows)
+    values, own = parts.values, parts.values[number]
+    gaps = own**2 - values**2
+    others = np.arange(len(values)) != number
+    turns = []
+    for replicate in chi.replicates[:, list(rows)]:
+        standard = replicate / parts.scales[:, None]
+        towards = parts.left.T @ (standard @ parts.right[number])
+        back = parts.right @ (parts.left[:, number] @ standard)
+        mixed = own * towards + values * back
+        turns.append(mixed[others] / np.where(gaps == 0, np.finfo(float).tiny, gaps)[others])
+    variance = np.var(turns, axis=0, ddof=1) / len(turns)
+    return float(f"{min(np.sqrt(variance.sum()), np.pi / 2):.3g}")
 
 
 def member_rows(queries: Queries, direction: PrincipalDirection) -> tuple[int, ...]:

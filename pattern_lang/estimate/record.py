@@ -127,6 +127,7 @@ def _spectrum(item: dict[str, Any]) -> Spectrum:
         tuple(item["singular_values"]),
         tuple(item["members"]),
         tuple(item["loadings"]),
+        item["turn"],
     )
 
 

@@ -16,7 +16,7 @@ from pattern_lang.estimate.chain import Setting
 from pattern_lang.estimate.chain_store import ChainStore, PosteriorKey
 from pattern_lang.estimate.cost import CostEstimate, count_cost, serial_seconds
 from pattern_lang.estimate.diagnostics import chain_traces, diagnose
-from pattern_lang.estimate.directions import combination
+from pattern_lang.estimate.directions import combination, with_turns
 from pattern_lang.estimate.errors import ChainDivergedError, Errors
 from pattern_lang.estimate.evaluate import to_tensors
 from pattern_lang.estimate.fingerprints import Fingerprints, posterior_key
@@ -108,15 +108,16 @@ def sample(
         constants = combine(matrix, constants[:, None])[:, 0]
     table = inputs.units.table
     share = table.size / table.size.sum()
+    chi = susceptibility(queries, results, table.size, constants)
     return Estimate(
-        susceptibility=susceptibility(queries, results, table.size, constants),
+        susceptibility=chi,
         units=table,
         traces=tuple(trace for result in results for trace in chain_traces(result)),
         diagnostics=tuple(diagnose(queries, result, share) for result in results),
         digests=_digests(queries, digests),
         sampled=store.missed,
         seconds=perf_counter() - started,
-        spectra=spectra,
+        spectra=with_turns(queries, spectra, chi),
     )
 
 

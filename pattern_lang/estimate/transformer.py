@@ -61,10 +61,9 @@ class Transformer:
 
     def mlp(self, layer: int) -> Selection:
         """Return the parameters of one layer's MLP."""
-        others = [a.prefix for a in self._attentions() if a.prefix != self._attention(layer).prefix]
-        block = self._attention(layer).prefix
-        while block:
-            block = block[: block.rstrip(".").rfind(".") + 1]
+        own = self._attention(layer).prefix
+        others = [a.prefix for a in self._attentions() if a.prefix != own]
+        for block in _outwards(own):
             if any(other.startswith(block) for other in others):
                 break
             found = [n for n in self.names if n.startswith(tuple(f"{block}{m}." for m in MLPS))]
@@ -249,3 +248,11 @@ class Transformer:
 
 def _ends(name: str, marker: str) -> bool:
     return name == marker or name.endswith(f".{marker}")
+
+
+def _outwards(prefix: str) -> Iterator[str]:
+    """Yield a prefix of names, then those of the modules around it, the last one empty."""
+    yield prefix
+    while prefix:
+        prefix = prefix[: prefix.rstrip(".").rfind(".") + 1]
+        yield prefix

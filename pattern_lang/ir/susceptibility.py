@@ -96,7 +96,9 @@ class Spectrum:
     """What one principal direction is: its family's singular values and its own loadings.
 
     `loadings` (one for each of `members`) have unit length, and are on rows of χ divided by their
-    root mean square over the units. `k` counts from 1.
+    root mean square over the units. `k` counts from 1. `turn` is the angle, in radians, by which
+    noise of χ may have turned the loadings (one standard error): large where singular values are
+    near each other.
     """
 
     observable: str
@@ -104,6 +106,7 @@ class Spectrum:
     singular_values: tuple[float, ...]
     members: tuple[str, ...]
     loadings: tuple[float, ...]
+    turn: float = 0.0
 
     @property
     def gap(self) -> tuple[float, float]:

@@ -169,8 +169,8 @@ class NearDegenerate(Problem):
     code = "PAT4071"
     title = "principal direction is hardly determined"
     message = (
-        "`{observable}` is hardly determined: its singular value {value} and the next, {other}, "
-        "differ by {gap}"
+        "`{observable}` is hardly determined: its singular value {value} and the nearest other, "
+        "{other}, differ by {gap}, and noise may have turned it by {turn}°"
     )
     label = "mixes with its neighbour"
     help = "sample more draws, or aim at members of the family themselves"
@@ -180,3 +180,4 @@ class NearDegenerate(Problem):
     value: str
     other: str
     gap: str
+    turn: str
