@@ -58,8 +58,9 @@ def load_inputs(queries: Queries, code: UserCode) -> Inputs:
     selections: dict[Place, Selection] = {}
     for place in places(queries):
         if place.component is not None and place.model in models:
-            module = models[place.model].network.module
-            selection = errors.attempt(partial(select, place.component, module))
+            network = models[place.model].network
+            network.reset()  # so that what may move is what the network itself says
+            selection = errors.attempt(partial(select, place.component, network.module))
             selections |= {place: selection} if selection is not None else {}
     functions: dict[UserObservable, UserFunction] = {}
     for item in user_observables(queries):
