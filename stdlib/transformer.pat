@@ -5,7 +5,8 @@ edition 2026
 # fused projections.
 
 ## One attention head: its rows of the query, key and value projections and its columns of the
-## output projection. Layers and heads count from 0.
+## output projection. Layers and heads count from 0. Heads that share keys and values (grouped-query
+## attention) share their rows; the bias of the output projection belongs to no head.
 ##
 ## Example: `restrict(loss(m, on: text), to: transformer.head(m, 0, 3))`
 def head(m: Model, layer: Int, head: Int) -> Component = builtin
@@ -15,7 +16,7 @@ def head(m: Model, layer: Int, head: Int) -> Component = builtin
 ## Example: `restrict(loss(m, on: text), to: transformer.mlp(m, 1))`
 def mlp(m: Model, layer: Int) -> Component = builtin
 
-## The token embedding.
+## The token embedding. Where it is tied to the output matrix, the two are one.
 ##
 ## Example: `restrict(loss(m, on: text), to: transformer.embedding(m))`
 def embedding(m: Model) -> Component = builtin

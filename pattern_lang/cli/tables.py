@@ -136,7 +136,7 @@ def describe_queries(pattern: WeightPattern) -> str:
         f"{reweight.unit}s of `{reweight.data.name}`"
     ]
     for number, query in enumerate(queries.posteriors, start=1):
-        part = "all parameters" if query.component is None else "one component"
+        part = "all parameters" if query.component is None else query.component.text
         lines.append(f"  query {number}: posterior of model `{query.model.name}`, {part}")
         lines += [f"    for `{reason.source}` ({reason.location})" for reason in query.reasons]
     return "\n".join([*lines, *(f"  {line}" for line in _cost(queries))])

@@ -8,9 +8,10 @@ import numpy as np
 
 from pattern_lang.diagnostics import Span
 from pattern_lang.emit.canonical import portable_name
+from pattern_lang.ir.observables import FreeEnergy, Observable, PrincipalDirection, Restricted
 from pattern_lang.ir.queries import PosteriorQuery, Queries, Reason, Sampler
 from pattern_lang.ir.sources import FileRef
-from pattern_lang.ir.susceptibility import ChainTrace, Estimate, PosteriorDiagnostics
+from pattern_lang.ir.susceptibility import ChainTrace, Estimate, PosteriorDiagnostics, Spectrum
 
 QUERIES_SCHEMA = "pattern-lang/queries/1"
 DIAGNOSTICS_SCHEMA = "pattern-lang/diagnostics/1"
@@ -85,6 +86,7 @@ def queries_document(queries: Queries) -> dict[str, Any]:
                 "name": item.name,
                 "unit": item.unit.value,
                 "constant": item.constant,
+                "estimator": estimator_of(item),
                 "terms": [
                     {"coefficient": factor, "primitive": tree(part)} for factor, part in item.terms
                 ],
@@ -94,6 +96,28 @@ def queries_document(queries: Queries) -> dict[str, Any]:
         ],
         "posteriors": [_posterior(item) for item in queries.posteriors],
     }
+
+
+def estimator_of(observable: Observable) -> str:
+    """Return how χ of an observable is estimated, in a word for each kind of term.
+
+    `covariance`: under the posterior of all parameters. `component`: under the posterior of a
+    component, the exact response of a network in which only it moves. `two-chain`: as published,
+    second moments under the component's posterior and first moments under that of all parameters.
+    `direction`: a combination of the rows of a family.
+    """
+    kinds: dict[str, None] = {}
+    for _, primitive in observable.terms:
+        match primitive:
+            case Restricted(primitive=FreeEnergy()):
+                kinds["component"] = None
+            case Restricted(posterior=posterior):
+                kinds[posterior] = None
+            case PrincipalDirection():
+                kinds["direction"] = None
+            case _:
+                kinds["covariance"] = None
+    return " + ".join(kinds)
 
 
 def _posterior(query: PosteriorQuery) -> dict[str, Any]:
@@ -116,6 +140,20 @@ def diagnostics_document(estimate: Estimate) -> dict[str, Any]:
         "schema": DIAGNOSTICS_SCHEMA,
         "posteriors": [posterior_document(item) for item in estimate.diagnostics],
         "chains": [_chain(trace) for trace in estimate.traces],
+        "directions": [_direction(item) for item in estimate.spectra],
+    }
+
+
+def _direction(item: Spectrum) -> dict[str, Any]:
+    nearest, gap = item.gap
+    return {
+        "observable": item.observable,
+        "k": item.k,
+        "loadings": dict(zip(item.members, item.loadings, strict=True)),
+        "singular_values": list(item.singular_values),
+        "nearest_singular_value": nearest,
+        "gap": gap,
+        "turn_degrees": float(f"{np.degrees(item.turn):.3g}"),
     }
 
 

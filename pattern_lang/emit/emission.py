@@ -8,7 +8,7 @@ from attrs import frozen
 
 from pattern_lang.emit import targets
 from pattern_lang.emit.canonical import canonical_json, digest, plain, portable_name
-from pattern_lang.emit.documents import diagnostics_document, queries_document
+from pattern_lang.emit.documents import diagnostics_document, estimator_of, queries_document
 from pattern_lang.emit.folder import FileSet
 from pattern_lang.emit.matrices import susceptibility_bytes
 from pattern_lang.emit.plan import plan_document
@@ -85,7 +85,10 @@ def _data_files(
         content = weights_bytes(solution.weights, estimate.units, reweight.group_field, provenance)
         files.update(dict.fromkeys(weight_paths, content))
     files[targets.SUSCEPTIBILITY] = susceptibility_bytes(
-        estimate.susceptibility, estimate.units, _origins(estimate)
+        estimate.susceptibility,
+        estimate.units,
+        _origins(estimate),
+        tuple(estimator_of(observable) for observable in pattern.queries.observables),
     )
     files[targets.DIAGNOSTICS] = canonical_json(diagnostics_document(estimate))
     files[targets.QUERIES] = canonical_json(queries_document(pattern.queries))

@@ -17,9 +17,15 @@ SIGN = (
 
 
 def susceptibility_bytes(
-    susceptibility: Susceptibility, units: UnitTable, provenance: dict[str, str]
+    susceptibility: Susceptibility,
+    units: UnitTable,
+    provenance: dict[str, str],
+    estimators: tuple[str, ...] = (),
 ) -> bytes:
-    """Return the safetensors file of an estimate; equal input gives equal bytes."""
+    """Return the safetensors file of an estimate; equal input gives equal bytes.
+
+    `estimators` says of each row how it was estimated, in the words of `queries.json`.
+    """
     from safetensors.numpy import save
 
     tensors: dict[str, np.ndarray[Any, Any]] = {
@@ -37,6 +43,7 @@ def susceptibility_bytes(
         "nbeta": repr(float(susceptibility.nbeta)),
         "unit": units.unit,
         "sign": SIGN,
+        **({"estimators": compact_json(estimators)} if estimators else {}),
     }
     return _with_sorted_header(save(tensors, metadata=metadata))
 

@@ -10,10 +10,11 @@ loads no torch. The rooms within, in the order in which an estimate passes them:
 - User code: `files`, `scope`, `user_code`, `dependencies`.
 - Data: `table`, `columns`, `readers`, `predicates`, `units`. Networks: `models`, `weights`,
   `network`. Both: `inputs`.
-- What to evaluate, and what observables read off it: `layout`, `readout`.
+- What moves, where a component alone does: `selection`, `components`, `transformer`, `layouts`.
+- What to evaluate, and what observables read off it: `layout`, `probes`, `readout`.
 - One chain: `posterior`, `evaluate`, `steps`, `segments`, `moments`, `chain`.
 - All chains: `sampling`, `cost`, `tasks`, `processes`, `jobs`, `worker`.
-- What came out: `assemble`, `mixing`, `diagnostics`, `soundness`, `advice`.
+- What came out: `assemble`, `directions`, `mixing`, `diagnostics`, `soundness`, `advice`.
 """
 
 from pattern_lang.estimate.cost import CostEstimate

@@ -12,14 +12,25 @@ Covariances divide by the number of draws: against an unbiased estimate they are
 in the number of effective draws, far less than their standard error. Where lengths of segments
 differ by a draw, all means weigh segments equally.
 
-Posteriors of different models are independent: replicates add with segments paired in order,
-means add, variances add.
+Posteriors of different models, or of different components of one, are sampled independently:
+replicates add with segments paired in order, means add, variances add.
+
+An observable that is restricted to a component C as published takes two chain sets, over C and over
+all parameters (Baker et al. 2504.18274):
+
+    J_j = -(⟨φ ℓ_j⟩_C - ⟨φ⟩_C ⟨ℓ_j⟩_full) = -Cov_C[φ, ℓ_j] - ⟨φ⟩_C (⟨ℓ_j⟩_C - ⟨ℓ_j⟩_full),
+
+with φ relative to θ*. It is not the response of any one network; `posterior: "component"` leaves
+the last product out, and is the exact response of a network in which only C moves. In replicate b
+the product is `φ̄_b (ℓ̄_C - ℓ̄_full) + φ̄ (ℓ̄_C,b - ℓ̄_C) - φ̄ (ℓ̄_full,b - ℓ̄_full)`: its mean over the
+replicates is the product of the means, and its spread carries, to first order, the noise of all
+three means and so of both chain sets.
 """
 
 from collections.abc import Sequence
 
 import numpy as np
-from attrs import frozen
+from attrs import evolve, frozen
 
 from pattern_lang.estimate.moments import ChainResult, SegmentMoments
 from pattern_lang.estimate.readout import Readout
@@ -35,7 +46,8 @@ class PosteriorResult:
 
     parts: (S, P, n) mean unit losses of the rows of each part alone, segment by segment.
     anchor_units: (n,) unit losses at θ*. anchor_means: (q,) mean losses at θ*. stiffness: ε (nβ h
-    + γ) for the sharpest curvature h at θ*, NaN where the step adapts.
+    + γ) for the sharpest curvature h at θ*, NaN where the step adapts. full: what was sampled over
+    all parameters, where this is a component and an observable needs both.
     """
 
     name: str
@@ -45,6 +57,7 @@ class PosteriorResult:
     chains: tuple[ChainResult, ...]
     parts: Array
     stiffness: float
+    full: "PosteriorResult | None" = None
 
     @property
     def segments(self) -> list[SegmentMoments]:
@@ -63,7 +76,7 @@ def jacobian_replicates(result: PosteriorResult) -> Array:
     mean = np.mean([segment.means for segment in segments], axis=0)
     units = np.mean([segment.units for segment in segments], axis=0)
     still = readout.anchored[:, None] * result.anchor_units
-    return np.stack(
+    replicates = np.stack(
         [
             still
             + combine(readout.explicit, parts)
@@ -72,6 +85,57 @@ def jacobian_replicates(result: PosteriorResult) -> Array:
             for segment, parts in zip(segments, result.parts, strict=True)
         ]
     )
+    if readout.mixed.any():
+        replicates -= _mixed_replicates(result, mean, units)
+    return replicates
+
+
+def _mixed_replicates(result: PosteriorResult, mean: Array, units: Array) -> Array:
+    """Return `⟨φ⟩_C (⟨ℓ_j⟩_C - ⟨ℓ_j⟩_full)` of every segment, (S, k, n), linearised."""
+    assert result.full is not None  # sampled wherever an observable is mixed
+    others = result.full.segments
+    away = units - np.mean([segment.units for segment in others], axis=0)
+    level = combine(result.readout.mixed, mean[:, None])[:, 0]
+    return np.stack(
+        [
+            combine(result.readout.mixed, np.outer(segment.means, away))
+            + np.outer(level, segment.units - units)
+            - np.outer(level, other.units - (units - away))
+            for segment, other in zip(result.segments, others, strict=True)
+        ]
+    )
+
+
+def mean_jacobian(result: PosteriorResult) -> Array:
+    """Return the mean over the replicates of J, (k, n), without making them."""
+    segments, readout = result.segments, result.readout
+    mean = np.mean([segment.means for segment in segments], axis=0)
+    units = np.mean([segment.units for segment in segments], axis=0)
+    cross = np.mean([s.cross + np.outer(s.means - mean, s.units - units) for s in segments], axis=0)
+    found = readout.anchored[:, None] * result.anchor_units
+    found += combine(readout.explicit, result.parts.mean(axis=0)) - combine(readout.slopes, cross)
+    if readout.mixed.any():
+        assert result.full is not None  # sampled wherever an observable is mixed
+        whole = np.mean([segment.units for segment in result.full.segments], axis=0)
+        found -= combine(readout.mixed, np.outer(mean, units - whole))
+    return found
+
+
+def combined(result: PosteriorResult, matrix: Array) -> PosteriorResult:
+    """Return a posterior read for linear combinations, (m, k), of its k observables."""
+    one = result.readout
+    unknown = np.isnan(one.offset)
+    offset = combine(matrix, np.where(unknown, 0.0, one.offset)[:, None])[:, 0]
+    readout = Readout(
+        slopes=combine(matrix, one.slopes),
+        spread=combine(matrix, one.spread),
+        mixed=combine(matrix, one.mixed),
+        offset=np.where((matrix[:, unknown] != 0).any(axis=1), np.nan, offset),
+        explicit=combine(matrix, one.explicit),
+        anchored=combine(matrix, one.anchored[:, None])[:, 0],
+        present=(matrix[:, one.present] != 0).any(axis=1),
+    )
+    return evolve(result, readout=readout)
 
 
 def combine(coefficients: Array, rows: Array) -> Array:
@@ -93,31 +157,41 @@ def centred(jacobian: Array, share: Array) -> Array:
 
 
 def susceptibility(
-    queries: Queries, results: Sequence[PosteriorResult], size: Array
+    queries: Queries, results: Sequence[PosteriorResult], size: Array, constants: Array
 ) -> Susceptibility:
-    """Put the posteriors together; `size` (n,) is the number of rows of each unit."""
+    """Put the posteriors together.
+
+    size: (n,) the number of rows of each unit. constants: (k,) added to the observables' means.
+    """
     share = size / size.sum()
     k = len(queries.observables)
     replicates = centred(sum_replicates(results, (2, k, len(size))), share)
     count = len(replicates)
     stderr = replicates.std(axis=0, ddof=1) / np.sqrt(count)
-    mean = np.array([observable.constant for observable in queries.observables])
-    variance = np.zeros(len(mean))
+    mean = constants
     for result in results:
         values = result.trace.reshape(-1, result.trace.shape[-1])
         means = combine(result.readout.slopes, values.mean(axis=0)[:, None])[:, 0]
         mean = mean + result.readout.offset + means
-        variance = variance + combine(result.readout.spread, values.T).var(axis=1)
     return Susceptibility(
         observables=tuple(observable.name for observable in queries.observables),
         observable_units=tuple(o.unit.canonical.value for o in queries.observables),
         chi=replicates.mean(axis=0).astype(np.float32),
         stderr=stderr.astype(np.float32),
         mean=mean,
-        sd=np.sqrt(variance),
+        sd=np.sqrt(variances(results, k)),
         noise=noise_of(replicates),
         nbeta=queries.sampler.nbeta,
     )
+
+
+def variances(results: Sequence[PosteriorResult], k: int) -> Array:
+    """Return the posterior variances of the k observables, in the squares of their units."""
+    total = np.zeros(k)
+    for result in results:
+        values = result.trace.reshape(-1, result.trace.shape[-1])
+        total = total + combine(result.readout.spread, values.T).var(axis=1)
+    return total
 
 
 def sum_replicates(results: Sequence[PosteriorResult], empty: tuple[int, int, int]) -> Array:

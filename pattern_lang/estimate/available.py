@@ -4,6 +4,10 @@ from collections.abc import Iterator
 from math import isfinite
 
 from pattern_lang.diagnostics import Problem
+from pattern_lang.diagnostics.catalogue.components import (
+    IncompleteObservable,
+    NestedObservable,
+)
 from pattern_lang.diagnostics.catalogue.estimates import (
     FreeEnergyElsewhere,
     NotAvailable,
@@ -22,11 +26,6 @@ from pattern_lang.ir.sources import Both, DataSource, Either, LibraryPredicate, 
 
 READERS = ("python", "jsonl", "parquet")
 SAMPLERS = ("sgld", "rmsprop_sgld")
-_LATER = {
-    Restricted: ("a loss restricted to a component", "observe the whole loss"),
-    UserObservable: ("an observable of your own", "observe the loss on rows that show the effect"),
-    PrincipalDirection: ("a principal direction", "aim at the members of the family"),
-}
 
 
 def check_queries(queries: Queries) -> list[Problem]:
@@ -37,8 +36,6 @@ def check_queries(queries: Queries) -> list[Problem]:
     for observable in queries.observables:
         found += _check_observable(observable, queries.reweight.data)
     for query in queries.posteriors:
-        if query.component is not None:
-            found.append(_later(query.model.origin, "a posterior over a component"))
         if query.model.kind != "torch":
             advice = 'build the network by a function: `torch("file.py:function")`'
             found.append(
@@ -57,16 +54,46 @@ def _check_reweight(queries: Queries) -> Iterator[Problem]:
 
 def _check_observable(observable: Observable, data: DataSource) -> Iterator[Problem]:
     for _, primitive in observable.terms:
-        if isinstance(primitive, Restricted | UserObservable | PrincipalDirection):
-            what, advice = _LATER[type(primitive)]
-            yield _later(observable.origin, what, advice)
-        elif isinstance(primitive, FreeEnergy) and primitive.on != data:
-            yield FreeEnergyElsewhere(
+        inner = primitive.primitive if isinstance(primitive, Restricted) else primitive
+        match inner:
+            case Restricted() | PrincipalDirection() if inner is not primitive:
+                yield _nested(observable, inner)
+            case PrincipalDirection(family=family):
+                yield from _check_family(observable, family)
+            case UserObservable(model=model, on=on) if model is None or on is None:
+                yield IncompleteObservable(
+                    span=observable.origin,
+                    function=f"{inner.function.file.text}:{inner.function.function}",
+                    missing="model" if model is None else "data",
+                )
+            case FreeEnergy(on=on) if on != data:
+                yield FreeEnergyElsewhere(
+                    span=observable.origin,
+                    observable=observable.name,
+                    data=on.name,
+                    reweighted=data.name,
+                )
+
+
+def _nested(observable: Observable, inner: Restricted | PrincipalDirection) -> Problem:
+    if isinstance(inner, Restricted):
+        what = "an observable that is restricted to a component already is restricted again"
+        advice = 'name both in one component: `component(m, "GLOB")`'
+    else:
+        what = "a principal direction is restricted, and its members have posteriors of their own"
+        advice = "restrict the members of the family"
+    return NestedObservable(span=observable.origin, what=what, advice=advice)
+
+
+def _check_family(observable: Observable, family: tuple[Observable, ...]) -> Iterator[Problem]:
+    for member in family:
+        if any(isinstance(primitive, PrincipalDirection) for _, primitive in member.terms):
+            yield NestedObservable(
                 span=observable.origin,
-                observable=observable.name,
-                data=primitive.on.name,
-                reweighted=data.name,
+                what="a member of the family is itself a principal direction",
+                advice="take directions of a family of losses",
             )
+            return
 
 
 def _check_data(data: DataSource) -> Iterator[Problem]:

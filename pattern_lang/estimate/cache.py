@@ -15,7 +15,7 @@ import attrs
 
 from pattern_lang.estimate.digests import ESTIMATOR_VERSION, digest_of, document
 from pattern_lang.estimate.journal import FileStamp
-from pattern_lang.estimate.needs import posterior_models
+from pattern_lang.estimate.needs import places
 from pattern_lang.estimate.reporter import Reporter
 from pattern_lang.estimate.store import EntryError, read_entry, relabel, write_entry, write_json
 from pattern_lang.ir.queries import Queries
@@ -59,7 +59,7 @@ class Cache:
                 found,
                 tuple(observable.name for observable in queries.observables),
                 tuple(o.unit.canonical.value for o in queries.observables),
-                tuple(model.name for model in posterior_models(queries)),
+                tuple(place.name for place in places(queries)),
             )
         except (EntryError, ValueError) as error:
             self.reporter.message(f"ignoring the stored estimate {folder.name[:12]}: {error}")

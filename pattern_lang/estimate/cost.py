@@ -103,6 +103,7 @@ def serial_seconds(setting: "Setting") -> float:
 
     random = torch.Generator().manual_seed(0)
     supply, network = batches(setting, random), setting.network
+    network.reset()
     move, evaluate = stepper(network, setting.sampler, random), evaluator(network, setting.rows)
     out = torch.empty_like(setting.anchor)
 

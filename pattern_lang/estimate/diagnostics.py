@@ -9,6 +9,7 @@ from attrs import frozen
 from pattern_lang.estimate.assemble import PosteriorResult, centred, combine, jacobian_replicates
 from pattern_lang.estimate.available import round_down
 from pattern_lang.estimate.mixing import effective_draws, r_hat
+from pattern_lang.estimate.needs import directions_of
 from pattern_lang.estimate.table import Array
 from pattern_lang.ir.queries import Queries
 from pattern_lang.ir.susceptibility import ChainTrace, PosteriorDiagnostics
@@ -115,13 +116,29 @@ def _large_step(queries: Queries, stiffness: float) -> Iterator[Finding]:
 
 
 def _observables(queries: Queries, result: PosteriorResult) -> Iterator[Finding]:
-    for row, observable in enumerate(queries.observables):
-        weights = result.readout.spread[row]
-        if weights.any() and np.flatnonzero(weights).tolist() != [0]:
-            trace = result.trace @ weights
-            name = f"`{observable.name}`"
-            yield from _mixing(name, r_hat(trace), effective_draws(trace))
-            yield from _spikes(name, trace)
+    for row in _different(queries, result.readout.spread):
+        trace = result.trace @ result.readout.spread[row]
+        name = f"`{queries.observables[row].name}`"
+        yield from _mixing(name, r_hat(trace), effective_draws(trace))
+        yield from _spikes(name, trace)
+
+
+def _different(queries: Queries, spread: Array) -> Iterator[int]:
+    """Yield the observables to look at: of those that are multiples of each other, one.
+
+    The mean loss is looked at already. Members of families come before their directions, which in
+    one posterior are often multiples of one member.
+    """
+    directions = {row for row, _, _ in directions_of(queries)}
+    seen: list[Array] = []
+    for row in sorted(range(len(spread)), key=lambda row: row in directions):
+        weights = spread[row]
+        if not weights.any() or np.flatnonzero(weights).tolist() == [0]:
+            continue
+        unit = weights / weights[np.abs(weights).argmax()]
+        if not any(np.allclose(unit, other, rtol=0, atol=1e-9) for other in seen):
+            seen.append(unit)
+            yield row
 
 
 def _drift(losses: Array) -> Iterator[Finding]:

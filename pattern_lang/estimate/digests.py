@@ -13,8 +13,9 @@ from typing import Any
 import attrs
 import numpy as np
 
+from pattern_lang.estimate.needs import places
 from pattern_lang.estimate.table import Array, Table
-from pattern_lang.ir.observables import Observable
+from pattern_lang.ir.observables import Observable, UserObservable
 from pattern_lang.ir.queries import Queries
 from pattern_lang.ir.sources import DataSource, ModelSource
 
@@ -74,9 +75,12 @@ def rows_digest(table: str, rows: Array) -> str:
 
 
 def content_digest(
-    queries: Queries, data: dict[DataSource, str], models: dict[ModelSource, str]
+    queries: Queries,
+    data: dict[DataSource, str],
+    models: dict[ModelSource, str],
+    functions: dict[UserObservable, str],
 ) -> str:
-    """Return the digest of an estimate, from those of its data sets and models."""
+    """Return the digest of an estimate, from those of its data sets, models and functions."""
 
     def replace(value: Any) -> Any:
         match value:
@@ -84,12 +88,14 @@ def content_digest(
                 return data[value]
             case ModelSource():
                 return models[value]
+            case UserObservable(model=ModelSource() as model):
+                return [functions[value], models[model]]
             case Observable():
                 return [document(value.terms, replace), value.constant]
         return None
 
     reweight = queries.reweight
-    content = {
+    content: dict[str, Any] = {
         "estimator": ESTIMATOR_VERSION,
         "reweighted": data[reweight.data],
         "unit": [reweight.unit, reweight.group_field],
@@ -97,4 +103,7 @@ def content_digest(
         "observables": document(queries.observables, replace),
         "posteriors": list(models.values()),
     }
+    components = [place.component for place in places(queries)]
+    if any(components):
+        content["components"] = document(components, replace)
     return digest_of(content)

@@ -8,6 +8,7 @@ from attrs import frozen
 from torch import Tensor
 
 from pattern_lang.estimate.network import Batch, Network
+from pattern_lang.estimate.probes import Probe
 from pattern_lang.estimate.table import Array
 
 # Temporaries beyond 32 MiB are mapped afresh at each allocation, which halves the speed.
@@ -17,10 +18,14 @@ _MOST_ROWS = 65536
 
 @frozen(eq=False)
 class Rows:
-    """The rows that a posterior evaluates, as tensors; `chunks` holds the chunk size per block."""
+    """The rows that a posterior evaluates, as tensors; `chunks` holds the chunk size per block.
+
+    `probes` are the user's own observables, whose values follow the losses of the rows.
+    """
 
     blocks: tuple[dict[str, Tensor], ...]
     chunks: tuple[int, ...]
+    probes: tuple[Probe, ...] = ()
 
     @property
     def width(self) -> int:
@@ -67,17 +72,21 @@ def slices(rows: Rows) -> list[tuple[dict[str, Tensor], slice]]:
 def evaluator(network: Network, rows: Rows) -> Callable[[Tensor, Tensor], None]:
     """Return a function that writes the loss of every row minus `base` into `out`, (R,) float64.
 
+    The values of the user's own observables, minus those in `base`, come after the rows.
+
     Autograd is off by `no_grad`, not `inference_mode`: a network that keeps a table from its
     first call would keep one that no later gradient step may use. Each call gets a dict of its own,
     which the network may take apart.
     """
     chunks = slices(rows)
-    unit_loss = network.unit_loss
+    unit_loss, width = network.unit_loss, rows.width
 
     def evaluate(out: Tensor, base: Tensor) -> None:
         with torch.no_grad():
             for batch, columns in chunks:
                 torch.sub(unit_loss(dict(batch)), base[columns], out=out[columns])
+            for column, probe in enumerate(rows.probes, start=width):
+                out[column] = probe.value(network.module) - base[column]
 
     return evaluate
 

@@ -16,8 +16,11 @@ from pattern_lang.estimate.digests import (
 )
 from pattern_lang.estimate.inputs import Inputs
 from pattern_lang.estimate.models import LoadedModel
+from pattern_lang.estimate.needs import user_observables
+from pattern_lang.estimate.selection import selection_document
 from pattern_lang.estimate.tasks import Posterior
 from pattern_lang.estimate.user_code import UserCode, UserFunction
+from pattern_lang.ir.observables import UserObservable
 from pattern_lang.ir.queries import Queries
 from pattern_lang.ir.sources import DataSource, ModelSource
 
@@ -28,6 +31,7 @@ class Fingerprints:
 
     data: dict[DataSource, str]
     models: dict[ModelSource, str]
+    functions: dict[UserObservable, str]
     content: str
 
 
@@ -36,22 +40,47 @@ def fingerprint(queries: Queries, inputs: Inputs, code: UserCode) -> Fingerprint
     tables = {base: table_digest(table) for base, table in inputs.tables.items()}
     data = {source: rows_digest(tables[source.base], rows) for source, rows in inputs.rows.items()}
     models = {source: model_digest(model, code) for source, model in inputs.models.items()}
-    return Fingerprints(data, models, content_digest(queries, data, models))
+    functions = {
+        item: _observable_digest(item, data, inputs.functions[item], code)
+        for item in user_observables(queries)
+    }
+    content = content_digest(queries, data, models, functions)
+    return Fingerprints(data, models, functions, content)
 
 
 def posterior_key(queries: Queries, posterior: Posterior, digests: Fingerprints) -> PosteriorKey:
     """Return what the chains of a posterior depend on, and which data they are followed on."""
     reweight = queries.reweight
-    family = digest_of(
+    family = {
+        "estimator": ESTIMATOR_VERSION,
+        "model": digests.models[posterior.model.source],
+        "reweighted": digests.data[reweight.data],
+        "unit": [reweight.unit, reweight.group_field],
+        "sampler": document(queries.sampler),
+    }
+    if posterior.selection is not None:
+        # What moves, not what a spec calls it.
+        family["component"] = selection_document(posterior.selection)
+    followed = [
+        *(digests.data[data] for data in posterior.layout.data),
+        *(digests.functions[item] for item in user_observables(queries, posterior.place)),
+    ]
+    return PosteriorKey(digest_of(family), tuple(followed))
+
+
+def _observable_digest(
+    item: UserObservable, data: dict[DataSource, str], function: UserFunction, code: UserCode
+) -> str:
+    """Return the digest of a user's observable: its code, its arguments and its rows."""
+    assert item.on is not None  # or it would not have come so far
+    return digest_of(
         {
-            "estimator": ESTIMATOR_VERSION,
-            "model": digests.models[posterior.model.source],
-            "reweighted": digests.data[reweight.data],
-            "unit": [reweight.unit, reweight.group_field],
-            "sampler": document(queries.sampler),
+            "observable": function.function,
+            "code": sorted(_sources(function, code)),
+            "arguments": document(item.arguments),
+            "data": data[item.on],
         }
     )
-    return PosteriorKey(family, tuple(digests.data[data] for data in posterior.layout.data))
 
 
 def model_digest(model: LoadedModel, code: UserCode) -> str:
@@ -71,6 +100,7 @@ def tensors_digest(model: LoadedModel) -> str:
     """Return the digest of all parameters and buffers, by name; tied ones count once."""
     import torch
 
+    model.network.reset()
     total = hashlib.sha256()
     module = model.network.module
     named = dict([*module.named_parameters(), *module.named_buffers()])

@@ -1,8 +1,9 @@
 """Chains for another process, as files: JSON and safetensors in one folder, nothing pickled.
 
-`job.json` says what to run, `posterior-P.safetensors` holds the rows and the network's tensors of
-posterior P, `chain-P-C.safetensors` comes back. User code is loaded again by the other process,
-from the same files, for the structure of the network alone; every tensor is overwritten.
+`job.json` says what to run. `base-B.safetensors` holds rows and a network's tensors, which
+posteriors over components of that network share. `chain-P-C.safetensors` of posterior P comes back.
+User code is loaded again by the other process, from the same files, for the structure of the
+network alone; every tensor is overwritten.
 """
 
 import json
@@ -19,8 +20,10 @@ from pattern_lang.estimate.chain import Setting
 from pattern_lang.estimate.evaluate import Rows
 from pattern_lang.estimate.models import build, unit_loss_of
 from pattern_lang.estimate.moments import Averager, ChainResult, SegmentMoments
-from pattern_lang.estimate.network import flatten
+from pattern_lang.estimate.network import flatten, restricted
 from pattern_lang.estimate.posterior import setting_of
+from pattern_lang.estimate.probes import Probe
+from pattern_lang.estimate.selection import read_selection, selection_document
 from pattern_lang.estimate.store import write_json
 from pattern_lang.estimate.tasks import Posterior, Task
 from pattern_lang.estimate.user_code import UserCode, UserFunction
@@ -31,9 +34,18 @@ _MOMENTS = ("means", "units", "rows", "cross")
 
 def write_job(folder: Path, posteriors: Sequence[Posterior], shares: Sequence[list[Task]]) -> None:
     """Write everything that processes need; `shares` holds the tasks of each."""
-    described = [_describe(folder, number, p) for number, p in enumerate(posteriors)]
+    numbers: dict[int, int] = {}
+    bases: list[dict[str, Any]] = []
+    described = []
+    for posterior in posteriors:
+        rows = id(posterior.setting.rows)
+        if rows not in numbers:
+            numbers[rows] = len(bases)
+            bases.append(_describe(folder, len(bases), posterior))
+        moves = None if posterior.selection is None else selection_document(posterior.selection)
+        described.append({"base": numbers[rows], "name": posterior.place.name, "moves": moves})
     tasks = [[attrs.asdict(task) for task in share] for share in shares]
-    write_json(folder / "job.json", {"posteriors": described, "tasks": tasks})
+    write_json(folder / "job.json", {"posteriors": described, "bases": bases, "tasks": tasks})
 
 
 def read_tasks(folder: Path, worker: int) -> list[Task]:
@@ -41,10 +53,21 @@ def read_tasks(folder: Path, worker: int) -> list[Task]:
     return [Task(**task) for task in _job(folder)["tasks"][worker]]
 
 
-def read_setting(folder: Path, number: int, code: UserCode) -> Setting:
-    """Build a posterior again from the files of a job."""
+def read_setting(folder: Path, number: int, code: UserCode, bases: dict[int, Setting]) -> Setting:
+    """Build a posterior again from the files of a job; `bases` keeps what posteriors share."""
     described = _job(folder)["posteriors"][number]
-    mapped = load_file(folder / f"posterior-{number}.safetensors")
+    base, moves = described["base"], described["moves"]
+    if base not in bases:
+        bases[base] = _read_base(folder, base, code)
+    if moves is None:
+        return bases[base]
+    network = restricted(bases[base].network, read_selection(moves))
+    return attrs.evolve(bases[base], network=network)
+
+
+def _read_base(folder: Path, number: int, code: UserCode) -> Setting:
+    described = _job(folder)["bases"][number]
+    mapped = load_file(folder / f"base-{number}.safetensors")
     # Aligned as in the process that wrote them, so that products round in the same way.
     tensors = {name: tensor.clone() for name, tensor in mapped.items()}
     builder = _load(described["builder"], code)
@@ -62,16 +85,29 @@ def read_setting(folder: Path, number: int, code: UserCode) -> Setting:
     averager = Averager(
         tensors["averages"], tensors["parts"], tensors.get("unit_of_row"), described["units"]
     )
-    rows = Rows(blocks, tuple(described["chunks"]))
+    probes = tuple(
+        _read_probe(item, number, tensors, code) for number, item in enumerate(described["probes"])
+    )
+    rows = Rows(blocks, tuple(described["chunks"]), probes)
     return setting_of(network, rows, averager, tensors["anchor"], Sampler(**described["sampler"]))
 
 
-def where_of(folder: Path, number: int) -> tuple[str, Path, Path, tuple[Path, Path]]:
-    """Return the model's name, file and root of the code of its loss, and the folders it needs."""
-    described = _job(folder)["posteriors"][number]
+def _read_probe(
+    item: dict[str, Any], number: int, tensors: dict[str, Tensor], code: UserCode
+) -> Probe:
+    batch = {name: tensors[f"probe/{number}/{name}"] for name in item["columns"]}
+    return Probe(_load(item["function"], code), _tuple(item["arguments"]), batch)
+
+
+def where_of(folder: Path, number: int) -> tuple[str, Path, Path, tuple[Path, ...]]:
+    """Return the posterior's name, file and root of the loss's code, and the folders it needs."""
+    job = _job(folder)
+    posterior = job["posteriors"][number]
+    described = job["bases"][posterior["base"]]
     builder, source = described["builder"], described["loss"] or described["builder"]
     file, root = Path(source["file"]), Path(source["root"])
-    return described["name"], file, root, (Path(builder["file"]).parent, file.parent)
+    probes = (Path(item["function"]["file"]).parent for item in described["probes"])
+    return posterior["name"], file, root, (Path(builder["file"]).parent, file.parent, *probes)
 
 
 def write_result(folder: Path, task: Task, result: ChainResult) -> None:
@@ -95,17 +131,20 @@ def read_result(folder: Path, task: Task) -> ChainResult:
 
 def _describe(folder: Path, number: int, posterior: Posterior) -> dict[str, Any]:
     setting, model = posterior.setting, posterior.model
+    model.network.reset()
     tensors = {
         f"state/{name}": tensor.detach().clone(memory_format=torch.contiguous_format)
         for name, tensor in _named(setting.network.module).items()
     }
+    for index, probe in enumerate(setting.rows.probes):
+        tensors |= {f"probe/{index}/{n}": t.clone() for n, t in probe.batch.items()}
     for block, columns in enumerate(setting.rows.blocks):
         tensors |= {f"block/{block}/{n}": t.contiguous() for n, t in columns.items()}
     tensors |= {"averages": setting.averager.averages, "parts": setting.averager.parts}
     tensors |= {"anchor": setting.anchor}
     if setting.averager.unit_of_row is not None:
         tensors["unit_of_row"] = setting.averager.unit_of_row
-    save_file(tensors, folder / f"posterior-{number}.safetensors")
+    save_file(tensors, folder / f"base-{number}.safetensors")
     return {
         "name": model.source.name,
         "builder": _place(model.builder),
@@ -113,6 +152,14 @@ def _describe(folder: Path, number: int, posterior: Posterior) -> dict[str, Any]
         "arguments": model.source.arguments,
         "blocks": [list(columns) for columns in setting.rows.blocks],
         "chunks": setting.rows.chunks,
+        "probes": [
+            {
+                "function": _place(probe.function),
+                "arguments": probe.arguments,
+                "columns": list(probe.batch),
+            }
+            for probe in setting.rows.probes
+        ],
         "units": setting.averager.units,
         "sampler": attrs.asdict(attrs.evolve(setting.sampler, origin=None), recurse=False),
     }

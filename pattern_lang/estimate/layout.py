@@ -11,11 +11,11 @@ import numpy as np
 from attrs import frozen
 
 from pattern_lang.estimate.inputs import Inputs
-from pattern_lang.estimate.needs import Plain, primitives_of
+from pattern_lang.estimate.needs import Place, Plain, followed_data, primitives_of
 from pattern_lang.estimate.table import Array
 from pattern_lang.ir.observables import LearningCoefficient
 from pattern_lang.ir.queries import Queries
-from pattern_lang.ir.sources import DataSource, ModelSource
+from pattern_lang.ir.sources import DataSource
 
 Columns = dict[str, Array]
 
@@ -47,11 +47,10 @@ class Layout:
         return int(self.averages.shape[1])
 
 
-def lay_out(queries: Queries, inputs: Inputs, model: ModelSource) -> Layout:
-    """Arrange the rows that one model's posterior evaluates."""
+def lay_out(queries: Queries, inputs: Inputs, place: Place) -> Layout:
+    """Arrange the rows that one posterior evaluates."""
     reweighted = queries.reweight.data
-    primitives = primitives_of(queries, model)
-    data = tuple(dict.fromkeys([reweighted, *(p.on for p in primitives)]))
+    primitives, data = primitives_of(queries, place), followed_data(queries, place)
     needed = _needed_rows(data, inputs)
     blocks, places = _blocks(needed, inputs)
     count = len(inputs.rows[reweighted])

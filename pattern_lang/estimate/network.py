@@ -1,34 +1,79 @@
-"""A network at its checkpoint, with all moving parameters in one vector."""
+"""A network at its checkpoint, with all moving parameters in one vector.
 
-from collections.abc import Callable, Mapping
+One module may serve several networks: one that moves every parameter, and one for each component.
+Each has tensors of its own, and the module holds those of the network that was used last: a
+parameter's values are a view into a network's `theta`, into the anchor where it is frozen, or a
+copy of its own where a component is only a block of it.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
 
 import torch
-from attrs import define, field
+from attrs import define, field, frozen
 from torch import Tensor, nn
+
+from pattern_lang.estimate.selection import Selection
 
 Batch = Mapping[str, Tensor]
 UnitLoss = Callable[[Batch], Tensor]
 
 
 @define(eq=False)
+class Seat:
+    """Which network a module's parameters belong to at present."""
+
+    holder: "Network | None" = None
+
+
+@frozen(eq=False)
+class Binding:
+    """Where a parameter's values and gradient live for one network; frozen without a gradient."""
+
+    parameter: nn.Parameter
+    values: Tensor
+    grad: Tensor | None
+
+
+@frozen(eq=False)
+class Block:
+    """A moving block of a parameter that is frozen elsewhere.
+
+    inner, inner_grad: views of the parameter's tensors. outer, outer_grad: of theta and grad.
+    """
+
+    inner: Tensor
+    inner_grad: Tensor
+    outer: Tensor
+    outer_grad: Tensor
+
+
+@define(eq=False)
 class Network:
-    """A module whose trainable parameters are views into `theta`, and their gradients into `grad`.
+    """A module whose moving parameters are in `theta`, and their gradients in `grad`.
 
     theta, grad, anchor: (d,) of the module's dtype; `anchor` is θ*. `unit_loss` maps a batch to
-    the loss of each row, in nats.
+    the loss of each row, in nats, at `theta`. `whole` is the network that moves all parameters.
     """
 
     module: nn.Module
-    unit_loss: UnitLoss
+    raw_loss: UnitLoss
     theta: Tensor
     grad: Tensor
     anchor: Tensor
+    seat: Seat
+    bindings: tuple[Binding, ...]
+    blocks: tuple[Block, ...] = ()
     _even: Tensor = field(factory=lambda: torch.empty(0), init=False, repr=False)
 
     @property
     def dtype(self) -> torch.dtype:
         """Return the floating type that the network computes in."""
         return self.theta.dtype
+
+    def unit_loss(self, batch: Batch) -> Tensor:
+        """Return the loss of each row at `theta`, (rows,)."""
+        self.show()
+        return self.raw_loss(batch)
 
     def gradient(self, batch: Batch) -> Tensor:
         """Set `grad` to the gradient of the batch's mean loss; return the losses, (rows,).
@@ -39,12 +84,28 @@ class Network:
         losses = self.unit_loss(batch)
         if len(self._even) != len(losses):
             self._even = torch.full_like(losses, 1 / len(losses), requires_grad=False)
+        for block in self.blocks:
+            block.inner_grad.zero_()
         losses.backward(self._even)  # type: ignore[no-untyped-call]
+        for block in self.blocks:
+            block.outer_grad.copy_(block.inner_grad)
         return losses.detach()
 
     def reset(self) -> None:
-        """Go back to the checkpoint."""
+        """Go back to the checkpoint, and put it into the module."""
         self.theta.copy_(self.anchor)
+        self.show()
+
+    def show(self) -> None:
+        """Put `theta` into the module, whichever network the module belonged to."""
+        if self.seat.holder is not self:
+            for binding in self.bindings:
+                binding.parameter.data = binding.values
+                binding.parameter.grad = binding.grad
+                binding.parameter.requires_grad_(binding.grad is not None)
+            self.seat.holder = self
+        for block in self.blocks:
+            block.inner.copy_(block.outer)
 
 
 def moving_parameters(module: nn.Module) -> list[nn.Parameter]:
@@ -64,10 +125,58 @@ def flatten(module: nn.Module, unit_loss: UnitLoss) -> Network:
     moving = moving_parameters(module)
     theta = torch.cat([parameter.detach().reshape(-1) for parameter in moving])
     grad = torch.zeros_like(theta)
-    offset = 0
-    for parameter in moving:
-        part = slice(offset, offset + parameter.numel())
-        parameter.data = theta[part].view(parameter.shape)
-        parameter.grad = grad[part].view(parameter.shape)
-        offset = part.stop
-    return Network(module, unit_loss, theta, grad, theta.clone())
+    shapes = [parameter.shape for parameter in moving]
+    views = zip(_cut(theta, shapes), _cut(grad, shapes), strict=True)
+    bindings = tuple(Binding(p, *pair) for p, pair in zip(moving, views, strict=True))
+    network = Network(module, unit_loss, theta, grad, theta.clone(), Seat(), bindings)
+    network.show()
+    return network
+
+
+def restricted(network: Network, selection: Selection) -> Network:
+    """Return a network of the same module in which only the pieces of a selection move.
+
+    `theta` holds the pieces in their order. Pieces of one parameter do not overlap. The checkpoint
+    is that of `network`, which has to be the one that `flatten` made.
+    """
+    places = {id(binding.parameter): number for number, binding in enumerate(network.bindings)}
+    names = dict(network.module.named_parameters())
+    anchors = _cut(network.anchor, [binding.parameter.shape for binding in network.bindings])
+    owners = [places[id(names[piece.name])] for piece in selection]
+    targets = [piece.of(anchors[owner]) for piece, owner in zip(selection, owners, strict=True)]
+    theta = torch.cat([target.reshape(-1) for target in targets])
+    grad = torch.zeros_like(theta)
+    shapes = [target.shape for target in targets]
+    values: dict[int, tuple[Tensor, Tensor]] = {}
+    blocks = []
+    views = zip(_cut(theta, shapes), _cut(grad, shapes), strict=True)
+    for piece, owner, (outer, outer_grad) in zip(selection, owners, views, strict=True):
+        if not piece.ranges:
+            values[owner] = outer, outer_grad
+            continue
+        own = values.setdefault(owner, (anchors[owner].clone(), torch.zeros_like(anchors[owner])))
+        blocks.append(Block(piece.of(own[0]), piece.of(own[1]), outer, outer_grad))
+    # A frozen parameter shows the anchor itself: nothing writes to what has no gradient.
+    bindings = tuple(
+        Binding(binding.parameter, *values.get(number, (anchors[number], None)))
+        for number, binding in enumerate(network.bindings)
+    )
+    return Network(
+        network.module,
+        network.raw_loss,
+        theta,
+        grad,
+        theta.clone(),
+        network.seat,
+        bindings,
+        tuple(blocks),
+    )
+
+
+def _cut(vector: Tensor, shapes: Sequence[torch.Size]) -> list[Tensor]:
+    """Return views of consecutive parts of a vector, in these shapes."""
+    parts, start = [], 0
+    for shape in shapes:
+        parts.append(vector[start : start + shape.numel()].view(shape))
+        start += shape.numel()
+    return parts

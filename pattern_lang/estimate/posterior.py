@@ -1,11 +1,12 @@
 """Making a posterior ready to sample: rows as tensors, losses at θ*, chunk sizes, seeds."""
 
 import hashlib
+from collections.abc import Sequence
 
 import torch
 from torch import Tensor
 
-from pattern_lang.diagnostics import PatternError
+from pattern_lang.diagnostics import PatternError, Span
 from pattern_lang.diagnostics.catalogue.estimates import NonFiniteLoss, WrongUnitLoss
 from pattern_lang.estimate.chain import Setting
 from pattern_lang.estimate.evaluate import Rows, chunk_rows, slices, to_tensor, to_tensors
@@ -13,28 +14,39 @@ from pattern_lang.estimate.layout import Layout
 from pattern_lang.estimate.models import LoadedModel
 from pattern_lang.estimate.moments import Averager
 from pattern_lang.estimate.network import Network
+from pattern_lang.estimate.probes import Probe
 from pattern_lang.estimate.segments import segment_lengths
 from pattern_lang.estimate.user_code import UserCode
 from pattern_lang.ir.queries import Sampler
 
 
-def prepare(model: LoadedModel, layout: Layout, sampler: Sampler, code: UserCode) -> Setting:
-    """Evaluate a model at θ* on every row it needs.
+def prepare(
+    model: LoadedModel,
+    layout: Layout,
+    sampler: Sampler,
+    code: UserCode,
+    probes: Sequence[tuple[Probe, Span | None]] = (),
+) -> Setting:
+    """Evaluate a model at θ* on every row it needs, and the user's own observables there.
 
-    Raises UserCodeFailed when its loss raises, WrongUnitLoss, and NonFiniteLoss.
+    Raises UserCodeFailed when its loss or an observable raises, WrongUnitLoss, NonFiniteLoss and
+    WrongObservable.
     """
+    model.network.reset()
     where, action = model.code, f"the loss of model `{model.source.name}`"
     guard = code.guarded(action, where.file, where.root, model.source.origin)
     with code.scope(*model.folders), guard:
         blocks = tuple(to_tensors(block, model.network.dtype) for block in layout.blocks)
         _check_shape(model, {name: tensor[:4] for name, tensor in blocks[0].items()})
         chunks = tuple(chunk_rows(model.network, block) for block in blocks)
-        rows = Rows(blocks, chunks)
+        rows = Rows(blocks, chunks, tuple(probe for probe, _ in probes))
         anchor = torch.zeros(layout.width, dtype=torch.float64)
         for batch, columns in slices(rows):
             anchor[columns] = _check_shape(model, batch)
+        values = [probe.checked(model.network, code, span) for probe, span in probes]
     _check_finite(model, layout, anchor)
-    return setting_of(model.network, rows, averager_of(layout), anchor, sampler)
+    anchor = torch.cat([anchor, torch.tensor(values, dtype=torch.float64)])
+    return setting_of(model.network, rows, averager_of(layout, len(values)), anchor, sampler)
 
 
 def setting_of(
@@ -45,15 +57,24 @@ def setting_of(
     return Setting(network, rows, averager, anchor, sampler, lengths)
 
 
-def averager_of(layout: Layout) -> Averager:
-    """Return the layout's averages as tensors."""
+def averager_of(layout: Layout, probes: int = 0) -> Averager:
+    """Return the layout's averages as tensors; values of probes are followed as they are."""
     units = layout.unit_of_row
     return Averager(
-        to_tensor(layout.averages),
+        _followed(layout, probes),
         to_tensor(layout.parts),
         None if units is None else to_tensor(units),
         layout.units,
     )
+
+
+def _followed(layout: Layout, probes: int) -> Tensor:
+    """Return (q + probes, R + probes): averages of rows, then each probe as it is."""
+    q, width = layout.averages.shape
+    followed = torch.zeros(q + probes, width + probes, dtype=torch.float64)
+    followed[:q, :width] = to_tensor(layout.averages)
+    followed[q:, width:] = torch.eye(probes, dtype=torch.float64)
+    return followed
 
 
 def chain_seed(digest: str, chain: int) -> int:

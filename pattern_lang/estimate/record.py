@@ -7,6 +7,7 @@ has no word for them.
 from itertools import pairwise
 from typing import Any
 
+import attrs
 import numpy as np
 
 from pattern_lang.estimate.table import Array, text_column
@@ -15,6 +16,7 @@ from pattern_lang.ir.susceptibility import (
     ChainTrace,
     Estimate,
     PosteriorDiagnostics,
+    Spectrum,
     Susceptibility,
     UnitTable,
 )
@@ -91,6 +93,7 @@ def meta_of(estimate: Estimate) -> dict[str, Any]:
             }
             for d in estimate.diagnostics
         ],
+        "spectra": [attrs.asdict(spectrum) for spectrum in estimate.spectra],
         "digests": estimate.digests,
         "seconds": estimate.seconds,
     }
@@ -117,7 +120,20 @@ def estimate_of(meta: dict[str, Any], arrays: dict[str, Array]) -> Estimate:
         _diagnostics(item, dict(zip(_FIGURES, row.tolist(), strict=True)))
         for item, row in zip(meta["diagnostics"], arrays["figures"], strict=True)
     )
-    return Estimate(chi, units, traces, diagnostics, meta["digests"], False, meta["seconds"])
+    spectra = tuple(_spectrum(item) for item in meta.get("spectra", ()))
+    digests, seconds = meta["digests"], meta["seconds"]
+    return Estimate(chi, units, traces, diagnostics, digests, False, seconds, spectra)
+
+
+def _spectrum(item: dict[str, Any]) -> Spectrum:
+    return Spectrum(
+        item["observable"],
+        item["k"],
+        tuple(item["singular_values"]),
+        tuple(item["members"]),
+        tuple(item["loadings"]),
+        item["turn"],
+    )
 
 
 def _diagnostics(item: dict[str, Any], figures: dict[str, float]) -> PosteriorDiagnostics:

@@ -6,44 +6,81 @@ from math import nan
 from time import perf_counter
 
 import numpy as np
+from attrs import evolve
 
 from pattern_lang.diagnostics import PatternError
 from pattern_lang.diagnostics.catalogue.estimates import Diverged
 from pattern_lang.estimate.advice import advise, stiffness_of
-from pattern_lang.estimate.assemble import PosteriorResult, susceptibility
+from pattern_lang.estimate.assemble import PosteriorResult, combine, combined, susceptibility
+from pattern_lang.estimate.chain import Setting
 from pattern_lang.estimate.chain_store import ChainStore, PosteriorKey
 from pattern_lang.estimate.cost import CostEstimate, count_cost, serial_seconds
 from pattern_lang.estimate.diagnostics import chain_traces, diagnose
+from pattern_lang.estimate.directions import combination, with_turns
 from pattern_lang.estimate.errors import ChainDivergedError, Errors
+from pattern_lang.estimate.evaluate import to_tensors
 from pattern_lang.estimate.fingerprints import Fingerprints, posterior_key
 from pattern_lang.estimate.inputs import Inputs
-from pattern_lang.estimate.layout import lay_out
+from pattern_lang.estimate.layout import Layout, lay_out
 from pattern_lang.estimate.models import LoadedModel
 from pattern_lang.estimate.moments import ChainResult
+from pattern_lang.estimate.needs import Place, places, plan_of, user_observables
+from pattern_lang.estimate.network import restricted
 from pattern_lang.estimate.posterior import chain_seed, prepare
+from pattern_lang.estimate.probes import Probe
 from pattern_lang.estimate.processes import run_processes
 from pattern_lang.estimate.readout import read_out
 from pattern_lang.estimate.reporter import Reporter
 from pattern_lang.estimate.tasks import Posterior, Task, run_here
 from pattern_lang.estimate.user_code import UserCode
+from pattern_lang.ir.observables import UserObservable
 from pattern_lang.ir.queries import Queries
 from pattern_lang.ir.susceptibility import Estimate
 
 
 def prepare_posteriors(queries: Queries, inputs: Inputs, code: UserCode) -> list[Posterior]:
-    """Evaluate every model at its checkpoint; raise PatternError with all that fail."""
+    """Evaluate every model at its checkpoint; raise PatternError with all that fail.
+
+    Posteriors of one model that follow the same things share their rows and what was evaluated.
+    """
     errors = Errors()
-    found = [
-        errors.attempt(partial(_prepare, queries, inputs, model, code))
-        for model in inputs.models.values()
-    ]
+    shared: dict[object, tuple[Layout, Setting] | None] = {}
+    found = []
+    for place in places(queries):
+        key = plan_of(queries, place)
+        if key not in shared:
+            shared[key] = errors.attempt(partial(_prepare, queries, inputs, place, code))
+        ready = shared[key]
+        if ready is not None:
+            found.append(_posterior(inputs, place, *ready))
     errors.stop()
-    return [posterior for posterior in found if posterior is not None]
+    return found
 
 
-def _prepare(queries: Queries, inputs: Inputs, model: LoadedModel, code: UserCode) -> Posterior:
-    layout = lay_out(queries, inputs, model.source)
-    return Posterior(model, layout, prepare(model, layout, queries.sampler, code))
+def _prepare(
+    queries: Queries, inputs: Inputs, place: Place, code: UserCode
+) -> tuple[Layout, Setting]:
+    model, layout = inputs.models[place.model], lay_out(queries, inputs, place)
+    probes = [
+        (_probe(item, inputs, model), item.function.file.origin or model.source.origin)
+        for item in user_observables(queries, place)
+    ]
+    return layout, prepare(model, layout, queries.sampler, code, probes)
+
+
+def _probe(item: UserObservable, inputs: Inputs, model: LoadedModel) -> Probe:
+    assert item.on is not None  # or it would not have come so far
+    numbers, rows = inputs.tables[item.on.base].numbers, inputs.rows[item.on]
+    columns = {name: column[rows] for name, column in numbers.items()}
+    batch = to_tensors(columns, model.network.dtype)
+    return Probe(inputs.functions[item], item.arguments, batch)
+
+
+def _posterior(inputs: Inputs, place: Place, layout: Layout, setting: Setting) -> Posterior:
+    model, selection = inputs.models[place.model], inputs.selections.get(place)
+    if selection is not None:
+        setting = evolve(setting, network=restricted(model.network, selection))
+    return Posterior(place, model, layout, setting, selection)
 
 
 def sample(
@@ -63,16 +100,24 @@ def sample(
     started = perf_counter()
     keys = [posterior_key(queries, posterior, digests) for posterior in posteriors]
     results = sample_posteriors(queries, posteriors, keys, store, code, reporter, workers)
+    matrix, spectra = combination(queries, inputs, results)
+    constants = np.array([observable.constant for observable in queries.observables])
+    if spectra:
+        # Principal directions become what they are: combinations of their families' members.
+        results = [combined(result, matrix) for result in results]
+        constants = combine(matrix, constants[:, None])[:, 0]
     table = inputs.units.table
     share = table.size / table.size.sum()
+    chi = susceptibility(queries, results, table.size, constants)
     return Estimate(
-        susceptibility=susceptibility(queries, results, table.size),
+        susceptibility=chi,
         units=table,
         traces=tuple(trace for result in results for trace in chain_traces(result)),
         diagnostics=tuple(diagnose(queries, result, share) for result in results),
         digests=_digests(queries, digests),
         sampled=store.missed,
         seconds=perf_counter() - started,
+        spectra=with_turns(queries, spectra, chi),
     )
 
 
@@ -101,9 +146,18 @@ def sample_posteriors(
     for number, chains in zip(missing, fresh, strict=True):
         store.keep(keys[number], chains)
         kept[number] = chains
-    return [
+    results = [
         _result(queries, posterior, chains or (), code)
         for posterior, chains in zip(posteriors, kept, strict=True)
+    ]
+    whole = {
+        posterior.place.model: result
+        for posterior, result in zip(posteriors, results, strict=True)
+        if posterior.place.component is None
+    }
+    return [
+        evolve(result, full=whole[posterior.place.model]) if result.readout.mixed.any() else result
+        for posterior, result in zip(posteriors, results, strict=True)
     ]
 
 
@@ -155,7 +209,7 @@ def _diverged(error: ChainDivergedError, posterior: Posterior, code: UserCode) -
         advice = advise(posterior.setting)
     return Diverged(
         span=posterior.setting.sampler.origin,
-        model=posterior.model.source.name,
+        model=posterior.place.name,
         chain=error.chain,
         step=error.step,
         symptom=error.symptom,
@@ -166,15 +220,15 @@ def _diverged(error: ChainDivergedError, posterior: Posterior, code: UserCode) -
 def _result(
     queries: Queries, posterior: Posterior, chains: Sequence[ChainResult], code: UserCode
 ) -> PosteriorResult:
-    layout, setting, source = posterior.layout, posterior.setting, posterior.model.source
+    layout, setting, place = posterior.layout, posterior.setting, posterior.place
     units = setting.averager.unit_losses(setting.anchor[None, : layout.rows])[0]
-    means = layout.averages @ setting.anchor.numpy()
-    readout = read_out(queries, source, layout, means)
+    means = setting.averager.averages.numpy() @ setting.anchor.numpy()
+    readout = read_out(queries, place, layout, means)
     with posterior.running(code):
         stiffness = stiffness_of(setting) if setting.sampler.kind == "sgld" else nan
     losses = [setting.averager.part_losses(s.rows) for chain in chains for s in chain.segments]
     return PosteriorResult(
-        source.name, readout, units.numpy(), means, tuple(chains), np.stack(losses), stiffness
+        place.name, readout, units.numpy(), means, tuple(chains), np.stack(losses), stiffness
     )
 
 

@@ -80,8 +80,18 @@ def relabel(
         return evolve(estimate, susceptibility=evolve(chi, observable_units=units))
     diagnostics = tuple(_renamed(d, named, owners) for d in estimate.diagnostics)
     traces = tuple(evolve(t, posterior=owners[t.posterior]) for t in estimate.traces)
+    spectra = tuple(
+        evolve(
+            s,
+            observable=named[s.observable],
+            members=tuple(named.get(member, member) for member in s.members),
+        )
+        for s in estimate.spectra
+    )
     chi = evolve(chi, observables=observables, observable_units=units)
-    return evolve(estimate, susceptibility=chi, diagnostics=diagnostics, traces=traces)
+    return evolve(
+        estimate, susceptibility=chi, diagnostics=diagnostics, traces=traces, spectra=spectra
+    )
 
 
 def _renamed(

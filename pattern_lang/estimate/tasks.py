@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from pathlib import Path
 
 import torch
 from attrs import frozen
@@ -10,25 +11,35 @@ from pattern_lang.estimate.chain import Setting, run_chain
 from pattern_lang.estimate.layout import Layout
 from pattern_lang.estimate.models import LoadedModel
 from pattern_lang.estimate.moments import ChainResult
+from pattern_lang.estimate.needs import Place
+from pattern_lang.estimate.selection import Selection
 from pattern_lang.estimate.user_code import UserCode
 
 
 @frozen(eq=False)
 class Posterior:
-    """A posterior ready to sample."""
+    """A posterior ready to sample; `selection` is what moves, None for all parameters."""
 
+    place: Place
     model: LoadedModel
     layout: Layout
     setting: Setting
+    selection: Selection | None = None
+
+    @property
+    def folders(self) -> tuple[Path, ...]:
+        """Return the folders of all user code that sampling runs."""
+        probes = (probe.function.file.parent for probe in self.setting.rows.probes)
+        return (*self.model.folders, *probes)
 
     @contextmanager
     def running(self, code: UserCode) -> Iterator[None]:
         """Run the network's code; its exceptions become UserCodeFailed."""
         source, where = self.model.source, self.model.code
         guard = code.running(
-            f"sampling model `{source.name}`", where.file, where.root, source.origin
+            f"sampling model `{self.place.name}`", where.file, where.root, source.origin
         )
-        with code.scope(*self.model.folders), guard:
+        with code.scope(*self.folders), guard:
             yield
 
 

@@ -20,7 +20,7 @@ def main(folder: Path, worker: int) -> int:
     signal.signal(signal.SIGINT, signal.SIG_DFL)  # the parent tells the user about Ctrl-C
     import torch
 
-    from pattern_lang.estimate.chain import run_chain
+    from pattern_lang.estimate.chain import Setting, run_chain
     from pattern_lang.estimate.errors import ChainDivergedError
     from pattern_lang.estimate.jobs import read_setting, read_tasks, where_of, write_result
     from pattern_lang.estimate.journal import Journal
@@ -28,14 +28,16 @@ def main(folder: Path, worker: int) -> int:
     from pattern_lang.estimate.user_code import UserCode, failure, is_bug
 
     torch.set_num_threads(1)
-    code, settings = UserCode(Journal()), {}
+    code = UserCode(Journal())
+    settings: dict[int, Setting] = {}
+    bases: dict[int, Setting] = {}
     advance = _counter(folder, worker)
     for task in read_tasks(folder, worker):
         name, file, root, folders = where_of(folder, task.posterior)
         try:
             with code.scope(*folders):
                 if task.posterior not in settings:
-                    settings[task.posterior] = read_setting(folder, task.posterior, code)
+                    settings[task.posterior] = read_setting(folder, task.posterior, code, bases)
                 setting = settings[task.posterior]
                 result = run_chain(setting, task.chain, task.seed, advance, task.posterior)
             write_result(folder, task, result)

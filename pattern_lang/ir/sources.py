@@ -153,6 +153,12 @@ class ParameterGlob:
 
     model: ModelSource
     pattern: str
+    origin: Span | None = field(default=None, eq=False, repr=False)
+
+    @property
+    def text(self) -> str:
+        """Return the component as a spec writes it, without its model."""
+        return f'component("{self.pattern}")'
 
 
 @frozen
@@ -162,6 +168,13 @@ class LibraryComponent:
     model: ModelSource
     function: str
     arguments: Arguments
+    origin: Span | None = field(default=None, eq=False, repr=False)
+
+    @property
+    def text(self) -> str:
+        """Return the component as a spec writes it, without its model."""
+        values = ", ".join(str(value) for _, value in self.arguments)
+        return self.function.removeprefix("std.") + (f"({values})" if values else "")
 
 
 Component = ParameterGlob | LibraryComponent

@@ -96,12 +96,42 @@ class PosteriorDiagnostics:
     reasons: tuple[str, ...] = ()
 
 
+@frozen
+class Spectrum:
+    """What one principal direction is: its family's singular values and its own loadings.
+
+    `loadings` (one for each of `members`) have unit length, and are on rows of χ divided by their
+    root mean square over the units. `k` counts from 1. `turn` is the angle, in radians, by which
+    noise of χ may have turned the loadings (one standard error): large where singular values are
+    near each other.
+    """
+
+    observable: str
+    k: int
+    singular_values: tuple[float, ...]
+    members: tuple[str, ...]
+    loadings: tuple[float, ...]
+    turn: float = 0.0
+
+    @property
+    def gap(self) -> tuple[float, float]:
+        """Return the nearer neighbour's singular value, and its distance as a share of this one.
+
+        A family of one member has no neighbour: the value is 0 and the distance 1.
+        """
+        own = self.singular_values[self.k - 1]
+        others = self.singular_values[: self.k - 1] + self.singular_values[self.k :]
+        nearest = min(others, key=lambda value: abs(value - own), default=0.0)
+        return nearest, abs(own - nearest) / own if own > 0 else 0.0
+
+
 @frozen(eq=False)
 class Estimate:
     """The whole answer of the estimator for one pattern.
 
     `digests` holds `data`, `model:NAME` and `queries`, each `sha256:…`. `sampled` is false when
     everything came from the cache. `seconds` is the time that the sampling took when it ran.
+    `spectra` says of each principal direction what it is, in the order of the observables.
     """
 
     susceptibility: Susceptibility
@@ -111,3 +141,4 @@ class Estimate:
     digests: dict[str, str]
     sampled: bool
     seconds: float
+    spectra: tuple[Spectrum, ...] = ()

@@ -242,7 +242,7 @@ def _pc(call: Invocation) -> Value:
 
 
 def _component(call: Invocation) -> Value:
-    return ParameterGlob(call.model(), str(call.values["glob"]))
+    return ParameterGlob(call.model(), str(call.values["glob"]), call.span)
 
 
 def _sampler(call: Invocation) -> Value:

@@ -10,7 +10,7 @@ from pattern_lang.diagnostics.catalogue.goals import (
     ZeroDirection,
 )
 from pattern_lang.ir import program as ir
-from pattern_lang.ir.observables import Observable
+from pattern_lang.ir.observables import Observable, PrincipalDirection
 from pattern_lang.ir.queries import Reason
 from pattern_lang.lowering.evaluate import Evaluator
 from pattern_lang.lowering.naming import named_as_written, statement_text
@@ -41,6 +41,11 @@ class Asked:
         self.observables.setdefault(name, evolve(observable, name=name))
         reason = Reason(statement_text(span), str(span))
         self.reasons.setdefault(name, {})[reason] = None
+        for _, primitive in observable.terms:
+            if isinstance(primitive, PrincipalDirection):
+                # A direction is a combination of its family, whose members get rows of their own.
+                for member in primitive.family:
+                    self.add(member, span)
         return name
 
 

@@ -19,5 +19,5 @@ def call_library(symbol: Symbol, values: dict[str, Value], span: Span) -> Value:
     arguments = tuple((key, argument(value)) for key, value in values.items() if value is not model)
     if type_of_name(declaration.result)[0] == COMPONENT:
         assert model is not None
-        return LibraryComponent(model, name, arguments)
+        return LibraryComponent(model, name, arguments, span)
     return LibraryPredicate(name, arguments, span)

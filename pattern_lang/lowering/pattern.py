@@ -218,7 +218,7 @@ def _places(
                 model = getattr(inner, "model", None)
                 if model is not None:
                     yield model, component
-                    if posterior != "component":
+                    if posterior != "component" and not isinstance(inner, ob.FreeEnergy):
                         yield model, None
             case _:
                 if primitive.model is not None:

@@ -133,9 +133,10 @@ def ask(
     field: str | None = None,
 ) -> Queries:
     """Return the queries for observables on re-weighted data."""
-    models = {primitive.model: None for o in observables for _, primitive in o.terms}  # type: ignore[union-attr]
+    owners = (getattr(primitive, "model", None) for o in observables for _, primitive in o.terms)
+    models = dict.fromkeys(owner for owner in owners if owner is not None)
     names = tuple(o.name for o in observables)
-    posteriors = tuple(PosteriorQuery(model, None, names) for model in models)  # type: ignore[arg-type]
+    posteriors = tuple(PosteriorQuery(model, None, names) for model in models)
     return Queries(Reweight(data, unit, field, "w"), sampler, tuple(observables), posteriors)
 
 

@@ -245,7 +245,8 @@ def test_the_exact_response_of_a_component_needs_its_posterior_alone() -> None:
 
 def test_a_principal_direction_needs_the_whole_family() -> None:
     pattern = lowered("shift pc(head, 1) by 1 sd")
-    assert [o.name for o in pattern.queries.observables] == ["pc(head, 1)"]
+    members = [f"head[{i},{j}]" for i in range(2) for j in range(3)]
+    assert [o.name for o in pattern.queries.observables] == ["pc(head, 1)", *members]
     parts = [p.component for p in pattern.queries.posteriors if p.component is not None]
     assert len(parts) == 6
 

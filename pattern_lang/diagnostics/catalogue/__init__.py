@@ -10,6 +10,7 @@ MODULES = (
     "types",
     "goals",
     "estimates",
+    "components",
     "verdicts",
     "emission",
     "internal",
