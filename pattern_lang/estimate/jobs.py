@@ -62,7 +62,9 @@ def read_setting(folder: Path, number: int, code: UserCode) -> Setting:
     averager = Averager(
         tensors["averages"], tensors["parts"], tensors.get("unit_of_row"), described["units"]
     )
-    rows = Rows(blocks, tuple(described["chunks"]))
+    present = tuple(tensors.get(f"present/{block}") for block in range(len(blocks)))
+    chunks, reweighted = tuple(described["chunks"]), described["reweighted"]
+    rows = Rows(blocks, chunks, present, tensors.get("order"), reweighted)
     return setting_of(network, rows, averager, tensors["anchor"], Sampler(**described["sampler"]))
 
 
@@ -101,6 +103,10 @@ def _describe(folder: Path, number: int, posterior: Posterior) -> dict[str, Any]
     }
     for block, columns in enumerate(setting.rows.blocks):
         tensors |= {f"block/{block}/{n}": t.contiguous() for n, t in columns.items()}
+    for block, present in enumerate(setting.rows.present):
+        tensors |= {} if present is None else {f"present/{block}": present}
+    if setting.rows.order is not None:
+        tensors["order"] = setting.rows.order
     tensors |= {"averages": setting.averager.averages, "parts": setting.averager.parts}
     tensors |= {"anchor": setting.anchor}
     if setting.averager.unit_of_row is not None:
@@ -110,9 +116,10 @@ def _describe(folder: Path, number: int, posterior: Posterior) -> dict[str, Any]
         "name": model.source.name,
         "builder": _place(model.builder),
         "loss": _place(model.loss) if model.loss else None,
-        "arguments": model.source.arguments,
+        "arguments": model.arguments,
         "blocks": [list(columns) for columns in setting.rows.blocks],
         "chunks": setting.rows.chunks,
+        "reweighted": setting.rows.reweighted,
         "units": setting.averager.units,
         "sampler": attrs.asdict(attrs.evolve(setting.sampler, origin=None), recurse=False),
     }

@@ -10,6 +10,7 @@ MODULES = (
     "types",
     "goals",
     "estimates",
+    "tokens",
     "verdicts",
     "emission",
     "internal",
