@@ -43,7 +43,7 @@ WORDS = ["[UNK]", "the", "cat", "sat", "on", "mat", "a", "dog"]
 def word_tokenizer(folder: Path) -> Path:
     """Write a tokenizer with one token for each word."""
     made = tokenizers.Tokenizer(
-        tokenizers.models.WordLevel({word: i for i, word in enumerate(WORDS)}, unk_token="[UNK]")
+        tokenizers.models.WordLevel({word: i for i, word in enumerate(WORDS)}, unk_token=WORDS[0])
     )
     made.pre_tokenizer = tokenizers.pre_tokenizers.Whitespace()
     made.enable_truncation(2)
@@ -241,7 +241,7 @@ def test_texts_of_byte_level_tokens(world: World) -> None:
 @pytest.mark.parametrize("name", ["word_starts", "word_parts", "spaces"])
 def test_the_library_reads_byte_level_tokens(world: World, name: str) -> None:
     byte_tokenizer(world.folder)
-    source = lines(world, ["the cat é sat\n on the mat"])
+    source = lines(world, ["the catmat é sat\n on the mat"])
     stdlib = (Path(__file__).parents[2] / "stdlib" / "tokens.pat").read_text()
     regex = json.loads(
         re.sub(
@@ -437,7 +437,7 @@ def hf(world: World) -> ModelSource:
 @pytest.mark.parametrize("config", [gpt2, llama, capped])
 def test_a_language_model_from_a_folder(world: World, config: object) -> None:
     """Its losses are its own; padding changes nothing; the same module in processes."""
-    made = save(world, config())  # type: ignore[operator]
+    made = save(world, config()).eval()  # type: ignore[operator]
     data = lines(world, context=4)
     loaded = load_model(hf(world), UserCode(Journal()))
     table = read(data)
@@ -456,9 +456,9 @@ def test_a_language_model_from_a_folder(world: World, config: object) -> None:
     )
     alone = run(world, queries)
     assert alone.susceptibility.chi.shape == (1, 11)
-    assert np.array_equal(
-        run(world, queries, workers=2, fresh=True).susceptibility.chi, alone.susceptibility.chi
-    )
+    if config is gpt2:  # it takes seconds to load transformers in each process
+        together = run(world, queries, workers=2, fresh=True)
+        assert np.array_equal(together.susceptibility.chi, alone.susceptibility.chi)
     save(world, config(), seed=1)  # type: ignore[operator]
     assert run(world, queries).digests["model:m"] != alone.digests["model:m"]
 

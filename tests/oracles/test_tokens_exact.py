@@ -7,6 +7,7 @@ has another law altogether.
 """
 
 import json
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -103,7 +104,7 @@ def pairs_of(rows: list[list[int]], context: int, bigram: bool) -> list[tuple[in
     for row in rows:
         for start in range(0, len(row), context):
             piece = row[start : start + context]
-            found += [(a if bigram else 0, b) for a, b in zip(piece, piece[1:], strict=False)]
+            found += [(a if bigram else 0, b) for a, b in pairwise(piece)]
     return found
 
 

@@ -130,7 +130,7 @@ def _names(node: ast.AST) -> list[str]:
             return ["." * level]
         case ast.Call(func=function, args=[ast.Constant(value=str(name)), *_]) if _last_name(
             function
-        ) in {"import_module", "__import__"}:
+        ) in {"import_module", "__import__", "load_package"}:
             return [name]
     return []
 
