@@ -97,7 +97,14 @@ def _token(index: int, units: UnitTable) -> tuple[tuple[str, Clipped], ...]:
     position = int(units.fields["position"][index])
     before = tokens.text_of(tokens.ids[row, max(0, position + 1 - _BEFORE) : position + 1])
     (token,) = tokens.text_of(tokens.ids[row, position + 1 : position + 2])
-    return ("token", clip(repr(token)[1:-1])), ("after", clip("".join(before)[-_CONTEXT:]))
+    return ("token", clip(repr(token)[1:-1])), ("after", clip(_together(before, units)[-_CONTEXT:]))
+
+
+def _together(texts: list[str], units: UnitTable) -> str:
+    """Join the texts of tokens: by spaces where the tokenizer keeps none of its own."""
+    known = () if units.tokens is None or units.tokens.texts is None else units.tokens.texts
+    spaced = any(str(text)[:1].isspace() for text in known)
+    return ("" if spaced else " ").join(texts)
 
 
 def profiles(weights: NDArray[np.float32], units: UnitTable) -> list[FieldProfile]:
