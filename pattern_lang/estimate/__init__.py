@@ -9,7 +9,8 @@ loads no torch. The rooms within, in the order in which an estimate passes them:
   `journal`.
 - User code: `files`, `scope`, `user_code`, `dependencies`.
 - Data: `table`, `columns`, `readers`, `token_rows`, `predicates`, `units`. Networks: `models`,
-  `weights`, `network`, `token_losses`. Both: `entries`, `inputs`. `huggingface` owns its packages.
+  `weights`, `network`, `token_losses`. Both: `entries`, `inputs`. What either has of Hugging Face
+  is in the folder of that name.
 - What to evaluate, and what observables read off it: `layout`, `readout`.
 - One chain: `posterior`, `evaluate`, `steps`, `segments`, `moments`, `chain`.
 - All chains: `sampling`, `cost`, `tasks`, `processes`, `jobs`, `worker`.

@@ -62,11 +62,13 @@ def block_length(block: Mapping[str, Tensor]) -> int:
 
 
 def to_tensor(values: Array) -> Tensor:
-    """Copy an array into memory of torch's own.
+    """Copy an array into memory of torch's own; integers of any width become int64.
 
     Products round differently with the alignment of their operands, which is always the same in
     that memory: so results do not depend on where an array came from.
     """
+    if values.dtype.kind in "iu":
+        values = values.astype(np.int64, copy=False)
     return torch.from_numpy(np.ascontiguousarray(values)).clone()
 
 

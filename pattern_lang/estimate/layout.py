@@ -192,15 +192,9 @@ def _shares(entries: Array, rows: int) -> Array:
 def _block(bases: list[DataSource], needed: dict[DataSource, Array], inputs: Inputs) -> Columns:
     names = inputs.tables[bases[0]].numbers
     return {
-        name: np.concatenate([_picked(inputs, base, name, needed[base]) for base in bases])
+        name: np.concatenate([inputs.tables[base].numbers[name][needed[base]] for base in bases])
         for name in names
     }
-
-
-def _picked(inputs: Inputs, base: DataSource, name: str, rows: Array) -> Array:
-    """Return some rows of a column; integers of any width, in a memory map, become int64."""
-    column = inputs.tables[base].numbers[name][rows]
-    return column.astype(np.int64, copy=False) if column.dtype.kind in "iu" else column
 
 
 def _present(

@@ -7,6 +7,7 @@ from torch import Tensor
 
 from pattern_lang.diagnostics import PatternError
 from pattern_lang.diagnostics.catalogue.estimates import NonFiniteLoss
+from pattern_lang.diagnostics.catalogue.tokens import NonFiniteGradient
 from pattern_lang.estimate.chain import Setting
 from pattern_lang.estimate.entries import PER_POSITION, PER_ROW, check_losses, wrong_loss
 from pattern_lang.estimate.evaluate import Rows, chunk_rows, evaluator, to_tensor, to_tensors
@@ -22,7 +23,7 @@ from pattern_lang.ir.queries import Sampler
 def prepare(model: LoadedModel, layout: Layout, sampler: Sampler, code: UserCode) -> Setting:
     """Evaluate a model at θ* on every row it needs.
 
-    Raises UserCodeFailed when its loss raises, WrongUnitLoss, and NonFiniteLoss.
+    Raises UserCodeFailed when its loss raises, WrongUnitLoss, NonFiniteGradient, and NonFiniteLoss.
     """
     where, action = model.code, f"the loss of model `{model.source.name}`"
     guard = code.guarded(action, where.file, where.root, model.source.origin)
@@ -33,6 +34,7 @@ def prepare(model: LoadedModel, layout: Layout, sampler: Sampler, code: UserCode
         order = None if layout.order is None else to_tensor(layout.order)
         rows = Rows(blocks, chunks, present, order, layout.reweighted)
         _check_shapes(model, rows)
+        _check_gradient(model, rows)
         anchor = torch.zeros(layout.width, dtype=torch.float64)
         evaluator(model.network, rows)(anchor, anchor.clone())
     _check_finite(model, layout, anchor)
@@ -75,6 +77,20 @@ def _check_shapes(model: LoadedModel, rows: Rows) -> None:
         if present is not None and found.shape[1] != present.shape[1]:
             expected = f"floats of ({count}, {present.shape[1]}), as for other rows"
             raise PatternError([wrong_loss(model, found, count, expected)])
+
+
+def _check_gradient(model: LoadedModel, rows: Rows) -> None:
+    """Look for NaN in the gradient of a few rows whose losses are per position."""
+    if rows.present[0] is None:
+        return
+    count = min(rows.reweighted, 4)
+    few = {name: tensor[:count] for name, tensor in rows.blocks[0].items()}
+    losses = model.network.gradient(few)
+    bad = bool(losses.isfinite().all()) and not bool(model.network.grad.isfinite().all())
+    model.network.grad.zero_()
+    if bad:
+        problem = NonFiniteGradient(span=model.source.origin, model=model.source.name)
+        raise PatternError([problem])
 
 
 def _check_finite(model: LoadedModel, layout: Layout, anchor: Tensor) -> None:

@@ -171,6 +171,18 @@ def test_a_file_of_token_numbers(world: World, dtype: str) -> None:
     assert table.numbers["input_ids"].tolist() == np.arange(20).reshape(4, 5).tolist()
     late = attrs.evolve(source, where=(Comparison(">", RowField("index"), RowLiteral(1)),))
     assert kept(table, late).rows.tolist() == [2, 3]
+    world.write("model.py", MODEL)
+    queries = ask(
+        late,
+        [observable("l", Loss(world.model(tokens=23), late))],
+        sgld(step=1e-4, draws=8),
+        unit="token",
+    )
+    units = run(world, queries).units
+    assert units.fields["sample_id"].tolist() == [2] * 4 + [3] * 4
+    assert units.tokens is not None
+    assert units.tokens.texts is None
+    assert run(world, queries).units.tokens is not None
 
 
 def library(name: str, **arguments: object) -> LibraryPredicate:
@@ -649,3 +661,40 @@ def test_tensors_that_are_missing(world: World) -> None:
     (error,) = errors(lambda: load_model(hf(world), UserCode(Journal())))
     assert error.code == "PAT4039"
     assert "mlp.c_fc.weight" in error.message
+
+
+def test_nan_by_arithmetic_spoils_the_gradient(world: World) -> None:
+    model, data, queries = ready(world)
+    world.write(
+        "mask.py",
+        """
+        import torch
+        def loss(module, batch):
+            states = torch.tanh(module.embed(batch["input_ids"]).cumsum(1))
+            logits = module.out(states).transpose(1, 2)
+            target = batch["labels"].roll(-1, 1)
+            target[:, -1] = -100
+            losses = torch.nn.functional.cross_entropy(logits, target.clamp(0), reduction="none")
+            return losses * torch.where(target < 0, torch.nan, 1.0)
+        """,
+    )
+    spoilt = attrs.evolve(model, loss=world.function("mask.py:loss"))
+    seen = [observable("l", Loss(spoilt, data))]
+    the_error(world, ask(data, seen, queries.sampler, unit="token"), "PAT4040")
+
+
+def test_a_loss_that_is_infinite(world: World) -> None:
+    model, data, queries = ready(world)
+    world.write(
+        "mask.py",
+        """
+        def loss(module, batch):
+            found = module.unit_loss(batch).clone()
+            found[batch["document"] == 3, 0] = float("inf")
+            return found
+        """,
+    )
+    infinite = attrs.evolve(model, loss=world.function("mask.py:loss"))
+    seen = [observable("l", Loss(infinite, data))]
+    error = the_error(world, ask(data, seen, queries.sampler, unit="token"), "PAT4017")
+    assert "row 3 of" in error.message

@@ -1,4 +1,4 @@
-"""PAT4031 to PAT4039: tokens, tokenizers and language models that an estimate cannot use."""
+"""PAT4031 to PAT4040: tokens, tokenizers and language models that an estimate cannot use."""
 
 from pattern_lang.diagnostics.model import Problem, problem
 
@@ -141,3 +141,18 @@ class UnreadableModel(Problem):
 
     folder: str
     reason: str
+
+
+@problem
+class NonFiniteGradient(Problem):
+    """A gradient that is undefined although all losses are fine: NaN went through arithmetic."""
+
+    code = "PAT4040"
+    title = "the gradient is not finite"
+    message = "the loss of model `{model}` has an undefined gradient at the checkpoint"
+    label = "undefined gradient"
+    help = (
+        "put NaN in last, with `masked_fill` or `torch.where`: NaN times a loss spoils its gradient"
+    )
+
+    model: str
