@@ -35,6 +35,9 @@ def susceptibility_bytes(
         "sd": np.ascontiguousarray(susceptibility.sd, np.float64),
         "unit_id": np.ascontiguousarray(units.unit_id, np.int64),
     }
+    if units.unit == "token":
+        for name in ("sample_id", "position"):
+            tensors[name] = np.ascontiguousarray(units.fields[name], np.int64)
     metadata = {
         **provenance,
         "schema": SUSCEPTIBILITY_SCHEMA,

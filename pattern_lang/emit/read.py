@@ -24,13 +24,15 @@ _T = TypeVar("_T")
 
 @frozen(eq=False)
 class StoredWeights:
-    """`weights.parquet`: one entry per unit; `group` and `row` where the file has them."""
+    """`weights.parquet`: one entry per unit; the optional columns where the file has them."""
 
     unit_id: NDArray[np.int64]
     weight: NDArray[np.float32]
     group: tuple[Any, ...] | None
     row: NDArray[np.int64] | None
     metadata: dict[str, str]
+    sample_id: NDArray[np.int64] | None = None
+    position: NDArray[np.int64] | None = None
 
 
 @frozen(eq=False)
@@ -85,6 +87,8 @@ def read_weights(path: Path, name: str = targets.WEIGHTS) -> StoredWeights:
         group=tuple(table["group"].to_pylist()) if "group" in names else None,
         row=table["row"].to_numpy() if "row" in names else None,
         metadata=metadata,
+        sample_id=table["sample_id"].to_numpy() if "sample_id" in names else None,
+        position=table["position"].to_numpy() if "position" in names else None,
     )
 
 

@@ -16,9 +16,9 @@ WEIGHTS_SCHEMA = "pattern-lang/weights/1"
 
 # Which of its neighbours a token's weight belongs to is where consumers silently differ by one.
 _ALIGNMENT = {
-    "token": "loss position: the weight multiplies the loss at that position, as the model's "
-    "per-unit loss numbers them",
-    "sample": "row: the weight multiplies the mean loss of that row",
+    "token": "loss position: the weight at position t multiplies the loss at position t, which is "
+    "that of predicting token t + 1 of row sample_id",
+    "sample": "row: the weight multiplies the loss of that row, and of each of its tokens",
     "group": "group: the weight multiplies the loss of every row of that group",
 }
 

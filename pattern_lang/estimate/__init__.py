@@ -8,8 +8,9 @@ loads no torch. The rooms within, in the order in which an estimate passes them:
 - What was done before: `cache`, `store`, `chain_store`, `record`, `digests`, `fingerprints`,
   `journal`.
 - User code: `files`, `scope`, `user_code`, `dependencies`.
-- Data: `table`, `columns`, `readers`, `predicates`, `units`. Networks: `models`, `weights`,
-  `network`. Both: `inputs`.
+- Data: `table`, `columns`, `readers`, `token_rows`, `predicates`, `units`. Networks: `models`,
+  `weights`, `network`, `token_losses`. Both: `entries`, `inputs`. What either has of Hugging Face
+  is in the folder of that name.
 - What moves, where a component alone does: `selection`, `components`, `transformer`, `layouts`.
 - What to evaluate, and what observables read off it: `layout`, `probes`, `readout`.
 - One chain: `posterior`, `evaluate`, `steps`, `segments`, `moments`, `chain`.

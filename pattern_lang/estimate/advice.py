@@ -48,7 +48,7 @@ def sharpest_curvature(setting: Setting) -> float:
 
     Products with the Hessian are differences of gradients, on as many rows as a minibatch has.
     """
-    network, rows = setting.network, setting.averager.rows
+    network, rows = setting.network, setting.rows.reweighted
     network.reset()
     size = min(rows, setting.sampler.batch, 1024)
     batch = {name: tensor[:size] for name, tensor in setting.rows.blocks[0].items()}

@@ -13,7 +13,9 @@ from pattern_lang.diagnostics.catalogue.estimates import (
     NotAvailable,
     WrongSetting,
 )
+from pattern_lang.diagnostics.catalogue.tokens import WrongTokenOption
 from pattern_lang.estimate.needs import data_sets
+from pattern_lang.estimate.token_rows import DTYPES
 from pattern_lang.ir.observables import (
     FreeEnergy,
     Observable,
@@ -22,34 +24,20 @@ from pattern_lang.ir.observables import (
     UserObservable,
 )
 from pattern_lang.ir.queries import Queries, Sampler
-from pattern_lang.ir.sources import Both, DataSource, Either, LibraryPredicate, Not, Predicate
+from pattern_lang.ir.sources import DataSource
 
-READERS = ("python", "jsonl", "parquet")
 SAMPLERS = ("sgld", "rmsprop_sgld")
 
 
 def check_queries(queries: Queries) -> list[Problem]:
     """Return every use of something that this version cannot estimate, and every bad setting."""
     found: list[Problem] = []
-    found += _check_reweight(queries)
     found += _check_sampler(queries.sampler)
     for observable in queries.observables:
         found += _check_observable(observable, queries.reweight.data)
-    for query in queries.posteriors:
-        if query.model.kind != "torch":
-            advice = 'build the network by a function: `torch("file.py:function")`'
-            found.append(
-                _later(query.model.origin, f"a model of kind `{query.model.kind}`", advice)
-            )
     for data in data_sets(queries):
         found += _check_data(data)
     return _once(found)
-
-
-def _check_reweight(queries: Queries) -> Iterator[Problem]:
-    if queries.reweight.unit == "token":
-        advice = "re-weight per sample, or per group of rows"
-        yield _later(queries.reweight.origin, "a weight per token", advice)
 
 
 def _check_observable(observable: Observable, data: DataSource) -> Iterator[Problem]:
@@ -97,27 +85,27 @@ def _check_family(observable: Observable, family: tuple[Observable, ...]) -> Ite
 
 
 def _check_data(data: DataSource) -> Iterator[Problem]:
-    if data.reader not in READERS:
-        advice = "read the rows by `jsonl`, `parquet` or a function of your own"
-        yield _later(data.origin, f"data read by `{data.reader}`", advice)
-    elif data.reader != "python":
-        for option, _ in data.arguments:
-            advice = "prepare the fields in the file, or read it by a function of your own"
-            yield _later(data.origin, f"`{data.reader}` with the option `{option}`", advice)
-    if any(_from_library(predicate) for predicate in data.where):
-        advice = "write the predicate on a field of the rows"
-        yield _later(data.origin, "a predicate of the standard library", advice)
+    options = dict(data.arguments)
+    if data.reader == "python":
+        return
+    context, dtype = options.get("context"), options.get("dtype")
+    if isinstance(context, int) and context < 2:
+        reason = "a row of fewer than two tokens predicts nothing"
+        yield _token_option(data, "context", context, reason, "write 2 or more")
+    if data.reader == "tokens" and context is None:
+        reason = "a file of token numbers does not say how long its rows are"
+        yield _token_option(data, "context", "", reason, "write the length, as `context: 1024`")
+    if dtype is not None and dtype not in DTYPES:
+        advice = f"it is one of {', '.join(DTYPES)}"
+        yield _token_option(data, "dtype", dtype, "no such type of token numbers", advice)
 
 
-def _from_library(predicate: Predicate) -> bool:
-    match predicate:
-        case LibraryPredicate():
-            return True
-        case Both(left, right) | Either(left, right):
-            return _from_library(left) or _from_library(right)
-        case Not(operand):
-            return _from_library(operand)
-    return False
+def _token_option(
+    data: DataSource, option: str, value: object, reason: str, advice: str
+) -> Problem:
+    return WrongTokenOption(
+        span=data.origin, option=option, value=str(value), reason=reason, advice=advice
+    )
 
 
 def _check_sampler(sampler: Sampler) -> Iterator[Problem]:

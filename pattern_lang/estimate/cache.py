@@ -21,7 +21,7 @@ from pattern_lang.estimate.store import EntryError, read_entry, relabel, write_e
 from pattern_lang.ir.queries import Queries
 from pattern_lang.ir.susceptibility import Estimate
 
-_PACKAGES = ("torch", "numpy", "safetensors", "pyarrow", "transformers", "datasets")
+_PACKAGES = ("torch", "numpy", "safetensors", "pyarrow", "transformers", "datasets", "tokenizers")
 
 
 class Cache:

@@ -132,7 +132,7 @@ def batches(setting: Setting, random: Generator) -> Iterator[Batch]:
 
     Rows that do not fill a last batch are left out of that epoch; the next epoch is shuffled anew.
     """
-    rows, size = setting.averager.rows, setting.sampler.batch
+    rows, size = setting.rows.reweighted, setting.sampler.batch
     block = {name: tensor[:rows] for name, tensor in setting.rows.blocks[0].items()}
     while size >= rows:
         yield dict(block)

@@ -20,6 +20,7 @@ from pattern_lang.ir.queries import Queries
 from pattern_lang.ir.sources import DataSource, ModelSource
 
 ESTIMATOR_VERSION = 1
+_PIECE_BYTES = 16 * 2**20
 
 
 def document(value: Any, replace: Callable[[Any], Any] = lambda value: None) -> Any:
@@ -49,8 +50,10 @@ def digest_of(value: Any) -> str:
 
 
 def table_digest(table: Table) -> str:
-    """Return the digest of all columns of a data set."""
+    """Return the digest of all columns of a data set, and of the tokenizer that made them."""
     total = hashlib.sha256()
+    if table.tokens is not None and table.tokens.digest:
+        total.update(f"tokenizer\0{table.tokens.digest}\0".encode())
     for name, column in sorted({**table.numbers, **table.texts}.items()):
         update_with_array(total, name, column)
     return "sha256:" + total.hexdigest()
@@ -66,12 +69,22 @@ def update_with_array(total: "hashlib._Hash", name: str, values: Array) -> None:
             raw = str(item).encode("utf-8", "surrogatepass")
             total.update(len(raw).to_bytes(8, "little") + raw)
     else:
-        total.update(np.ascontiguousarray(values).astype(kind, copy=False).tobytes())
+        # Piece by piece: what is mapped from a file does not have to fit into memory.
+        pieces = [values] if values.ndim == 0 else np.array_split(values, _pieces(values))
+        for piece in pieces:
+            total.update(np.ascontiguousarray(piece).astype(kind, copy=False).tobytes())
 
 
-def rows_digest(table: str, rows: Array) -> str:
-    """Return the digest of chosen rows of a table that has the digest `table`."""
-    return digest_of([table, hashlib.sha256(rows.astype("<i8").tobytes()).hexdigest()])
+def _pieces(values: Array) -> int:
+    return max(1, min(len(values), values.nbytes // _PIECE_BYTES))
+
+
+def rows_digest(table: str, rows: Array, positions: Array | None = None) -> str:
+    """Return the digest of chosen rows, and positions, of a table that has the digest `table`."""
+    chosen = [table, hashlib.sha256(rows.astype("<i8").tobytes()).hexdigest()]
+    if positions is not None:
+        chosen.append(hashlib.sha256(np.packbits(positions).tobytes()).hexdigest())
+    return digest_of(chosen)
 
 
 def content_digest(

@@ -31,6 +31,7 @@ from pattern_lang.estimate.assemble import (
     mean_jacobian,
     variances,
 )
+from pattern_lang.estimate.entries import chosen
 from pattern_lang.estimate.inputs import Inputs
 from pattern_lang.estimate.needs import directions_of
 from pattern_lang.estimate.table import Array
@@ -173,9 +174,18 @@ def _sign(
 def share_of_units(queries: Queries, inputs: Inputs, data: DataSource) -> Array:
     """Return how much of each unit is in a data set, (n,) from 0 to 1. Raises NotReweighted."""
     reweighted, units = queries.reweight.data, inputs.units
-    inside = np.zeros(len(inputs.rows[reweighted]))
+    own = inputs.kept[reweighted]
+    entries = next((found[reweighted.base] for found in inputs.entries.values()), None)
+    mine = chosen(entries, own)
+    inside = np.zeros(len(own.rows) if mine is None else int(mine.sum()))
     if data.base == reweighted.base:
-        inside = np.isin(inputs.rows[reweighted], inputs.rows[data]).astype(np.float64)
+        theirs = inputs.kept[data]
+        if mine is None or entries is None:
+            inside = np.isin(own.rows, theirs.rows).astype(np.float64)
+        else:
+            there = np.zeros(entries.shape, dtype=bool)
+            there[theirs.rows] = chosen(entries, theirs)
+            inside = there[own.rows][mine].astype(np.float64)
     if not inside.any():
         problem = NotReweighted(span=data.origin, data=data.name, reweighted=reweighted.name)
         raise PatternError([problem])

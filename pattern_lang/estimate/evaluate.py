@@ -20,17 +20,42 @@ _MOST_ROWS = 65536
 class Rows:
     """The rows that a posterior evaluates, as tensors; `chunks` holds the chunk size per block.
 
-    `probes` are the user's own observables, whose values follow the losses of the rows.
+    present: per block, bool (rows, P), which positions have a loss; None where each row has one.
+    order: (R,) which of all these entries, counted block by block, row by row, are wanted, in which
+    order; None for all as they are. reweighted: the first rows of the first block, those that are
+    re-weighted. probes: the user's own observables, whose values follow the losses.
     """
 
     blocks: tuple[dict[str, Tensor], ...]
     chunks: tuple[int, ...]
+    present: tuple[Tensor | None, ...]
+    order: Tensor | None
+    reweighted: int
     probes: tuple[Probe, ...] = ()
 
     @property
     def width(self) -> int:
-        """Return the number of rows over all blocks."""
-        return sum(block_length(block) for block in self.blocks)
+        """Return R, the number of entries."""
+        return self.evaluated if self.order is None else len(self.order)
+
+    @property
+    def evaluated(self) -> int:
+        """Return the number of entries that are evaluated."""
+        pairs = zip(self.blocks, self.present, strict=True)
+        return sum(block_length(b) if p is None else int(p.sum()) for b, p in pairs)
+
+
+@frozen(eq=False)
+class Chunk:
+    """Rows that are evaluated at once. Tensors are views.
+
+    columns: where their entries stand in the vector of all. picked: the entries among the losses
+    (rows · P,) of the chunk, None for all.
+    """
+
+    batch: dict[str, Tensor]
+    columns: slice
+    picked: Tensor | None
 
 
 def block_length(block: Mapping[str, Tensor]) -> int:
@@ -39,11 +64,13 @@ def block_length(block: Mapping[str, Tensor]) -> int:
 
 
 def to_tensor(values: Array) -> Tensor:
-    """Copy an array into memory of torch's own.
+    """Copy an array into memory of torch's own; integers of any width become int64.
 
     Products round differently with the alignment of their operands, which is always the same in
     that memory: so results do not depend on where an array came from.
     """
+    if values.dtype.kind in "iu":
+        values = values.astype(np.int64, copy=False)
     return torch.from_numpy(np.ascontiguousarray(values)).clone()
 
 
@@ -56,21 +83,25 @@ def to_tensors(columns: Mapping[str, Array], dtype: torch.dtype) -> dict[str, Te
     }
 
 
-def slices(rows: Rows) -> list[tuple[dict[str, Tensor], slice]]:
-    """Return every chunk as (batch, columns of the loss vector). Chunks are views."""
+def chunks_of(rows: Rows) -> list[Chunk]:
+    """Return every chunk, in order."""
     found, column = [], 0
-    for block, size in zip(rows.blocks, rows.chunks, strict=True):
-        length = block_length(block)
-        for start in range(0, length, size):
-            stop = min(start + size, length)
-            batch = {name: tensor[start:stop] for name, tensor in block.items()}
-            found.append((batch, slice(column + start, column + stop)))
-        column += length
+    for block, size, present in zip(rows.blocks, rows.chunks, rows.present, strict=True):
+        for start in range(0, block_length(block), size):
+            batch = {name: tensor[start : start + size] for name, tensor in block.items()}
+            picked, count = None, block_length(batch)
+            if present is not None:
+                flat = present[start : start + size].reshape(-1)
+                picked = flat.nonzero()[:, 0]
+                count = len(picked)
+                picked = None if count == len(flat) else picked
+            found.append(Chunk(batch, slice(column, column + count), picked))
+            column += count
     return found
 
 
 def evaluator(network: Network, rows: Rows) -> Callable[[Tensor, Tensor], None]:
-    """Return a function that writes the loss of every row minus `base` into `out`, (R,) float64.
+    """Return a function that writes the loss of every entry minus `base` into `out`, (R,) float64.
 
     The values of the user's own observables, minus those in `base`, come after the rows.
 
@@ -78,15 +109,23 @@ def evaluator(network: Network, rows: Rows) -> Callable[[Tensor, Tensor], None]:
     first call would keep one that no later gradient step may use. Each call gets a dict of its own,
     which the network may take apart.
     """
-    chunks = slices(rows)
-    unit_loss, width = network.unit_loss, rows.width
+    chunks, order, unit_loss = chunks_of(rows), rows.order, network.unit_loss
+    whole = None if order is None else torch.empty(rows.evaluated, dtype=torch.float64)
+    width = rows.width
 
     def evaluate(out: Tensor, base: Tensor) -> None:
         with torch.no_grad():
-            for batch, columns in chunks:
-                torch.sub(unit_loss(dict(batch)), base[columns], out=out[columns])
+            into = out if whole is None else whole
+            for chunk in chunks:
+                losses = unit_loss(dict(chunk.batch)).reshape(-1)
+                if chunk.picked is not None:
+                    losses = losses.index_select(0, chunk.picked)
+                into[chunk.columns] = losses
+            if whole is not None and order is not None:
+                torch.index_select(whole, 0, order, out=out[:width])
             for column, probe in enumerate(rows.probes, start=width):
-                out[column] = probe.value(network.module) - base[column]
+                out[column] = probe.value(network.module)
+            out.sub_(base)
 
     return evaluate
 

@@ -18,6 +18,19 @@ def locate(ref: FileRef, journal: Journal, span: Span | None = None) -> Path:
     raise PatternError([MissingFile(span=ref.origin or span, text=ref.text, tried=ref.candidates)])
 
 
+def locate_within(ref: FileRef, name: str, journal: Journal, span: Span | None = None) -> Path:
+    """Return the file that is meant, or the file `name` of the folder that is meant.
+
+    Raises MissingFile as `locate` does.
+    """
+    for candidate in ref.candidates:
+        for path in (Path(candidate), Path(candidate) / name):
+            if path.is_file():
+                return path
+        journal.missed(candidate)
+    raise PatternError([MissingFile(span=ref.origin or span, text=ref.text, tried=ref.candidates)])
+
+
 def locate_code(ref: FileRef, journal: Journal, span: Span | None = None) -> tuple[Path, Path]:
     """Return (file, folder of the spec or of `-I`) of user code.
 

@@ -38,7 +38,10 @@ class Fingerprints:
 def fingerprint(queries: Queries, inputs: Inputs, code: UserCode) -> Fingerprints:
     """Return the digests of everything that was loaded."""
     tables = {base: table_digest(table) for base, table in inputs.tables.items()}
-    data = {source: rows_digest(tables[source.base], rows) for source, rows in inputs.rows.items()}
+    data = {
+        source: rows_digest(tables[source.base], kept.rows, kept.positions)
+        for source, kept in inputs.kept.items()
+    }
     models = {source: model_digest(model, code) for source, model in inputs.models.items()}
     functions = {
         item: _observable_digest(item, data, inputs.functions[item], code)
@@ -91,7 +94,7 @@ def model_digest(model: LoadedModel, code: UserCode) -> str:
             "tensors": tensors_digest(model),
             "code": sorted({digest for f in functions for digest in _sources(f, code)}),
             "functions": [function.function for function in functions],
-            "arguments": document(model.source.arguments),
+            "arguments": document(model.identity),
         }
     )
 

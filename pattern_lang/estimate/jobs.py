@@ -88,7 +88,9 @@ def _read_base(folder: Path, number: int, code: UserCode) -> Setting:
     probes = tuple(
         _read_probe(item, number, tensors, code) for number, item in enumerate(described["probes"])
     )
-    rows = Rows(blocks, tuple(described["chunks"]), probes)
+    present = tuple(tensors.get(f"present/{block}") for block in range(len(blocks)))
+    chunks, reweighted = tuple(described["chunks"]), described["reweighted"]
+    rows = Rows(blocks, chunks, present, tensors.get("order"), reweighted, probes)
     return setting_of(network, rows, averager, tensors["anchor"], Sampler(**described["sampler"]))
 
 
@@ -140,6 +142,10 @@ def _describe(folder: Path, number: int, posterior: Posterior) -> dict[str, Any]
         tensors |= {f"probe/{index}/{n}": t.clone() for n, t in probe.batch.items()}
     for block, columns in enumerate(setting.rows.blocks):
         tensors |= {f"block/{block}/{n}": t.contiguous() for n, t in columns.items()}
+    for block, present in enumerate(setting.rows.present):
+        tensors |= {} if present is None else {f"present/{block}": present}
+    if setting.rows.order is not None:
+        tensors["order"] = setting.rows.order
     tensors |= {"averages": setting.averager.averages, "parts": setting.averager.parts}
     tensors |= {"anchor": setting.anchor}
     if setting.averager.unit_of_row is not None:
@@ -149,7 +155,7 @@ def _describe(folder: Path, number: int, posterior: Posterior) -> dict[str, Any]
         "name": model.source.name,
         "builder": _place(model.builder),
         "loss": _place(model.loss) if model.loss else None,
-        "arguments": model.source.arguments,
+        "arguments": model.arguments,
         "blocks": [list(columns) for columns in setting.rows.blocks],
         "chunks": setting.rows.chunks,
         "probes": [
@@ -160,6 +166,7 @@ def _describe(folder: Path, number: int, posterior: Posterior) -> dict[str, Any]
             }
             for probe in setting.rows.probes
         ],
+        "reweighted": setting.rows.reweighted,
         "units": setting.averager.units,
         "sampler": attrs.asdict(attrs.evolve(setting.sampler, origin=None), recurse=False),
     }

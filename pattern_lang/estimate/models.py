@@ -1,5 +1,6 @@
 """Building the network that a spec names, at its checkpoint, with its loss per row."""
 
+import hashlib
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
@@ -12,7 +13,9 @@ from torch import Tensor, nn
 from pattern_lang.diagnostics import PatternError, Span
 from pattern_lang.diagnostics.catalogue.estimates import NotAModule, NothingTrainable, NoUnitLoss
 from pattern_lang.estimate.errors import Errors
-from pattern_lang.estimate.files import locate
+from pattern_lang.estimate.files import locate, locate_within
+from pattern_lang.estimate.huggingface import causal_lm
+from pattern_lang.estimate.huggingface.causal_lm import NextTokenLoss, is_causal_lm, vocabulary
 from pattern_lang.estimate.network import Batch, Network, UnitLoss, flatten, moving_parameters
 from pattern_lang.estimate.user_code import UserCode, UserFunction
 from pattern_lang.estimate.weights import load_weights, read_weights
@@ -21,12 +24,20 @@ from pattern_lang.ir.sources import Arguments, FunctionRef, ModelSource
 
 @frozen(eq=False)
 class LoadedModel:
-    """A network, and the functions of the user that it is made of."""
+    """A network, and the functions that it is made of.
+
+    arguments: what `builder` was called with. identity: what else decides what the network
+    computes, besides its tensors and code: the arguments, or the configuration of a folder.
+    vocabulary: how many tokens it has embeddings for, where that is known.
+    """
 
     source: ModelSource
     network: Network
     builder: UserFunction
     loss: UserFunction | None
+    arguments: Arguments
+    identity: Arguments
+    vocabulary: int | None = None
 
     @property
     def code(self) -> UserFunction:
@@ -45,19 +56,37 @@ def load_model(source: ModelSource, code: UserCode) -> LoadedModel:
     Raises PatternError: about files and user code, NotAModule, UnreadableWeights,
     WeightsMismatch, NonFiniteWeights, NoUnitLoss, NothingTrainable.
     """
-    assert source.builder is not None  # a `torch` model has one
     errors = Errors()
-    builder = errors.attempt(partial(_function, source.builder, source, code))
+    parts = errors.attempt(partial(_builder, source, code))
     loss = errors.attempt(partial(_function, source.loss, source, code)) if source.loss else None
     path = errors.attempt(partial(_weights, source, code)) if source.weights else None
     errors.stop()
-    assert builder is not None  # every error stopped above
-    module = build(source.name, builder, source.arguments, code, source.origin)
+    assert parts is not None  # every error stopped above
+    builder, arguments, identity = parts
+    module = build(source.name, builder, arguments, code, source.origin)
     if source.weights is not None and path is not None:
         span = source.weights.origin or source.origin
         load_weights(module, read_weights(path, span), path.name, span)
     network = flatten(module, unit_loss_of(source.name, module, loss, source.origin))
-    return LoadedModel(source, network, builder, loss)
+    known = vocabulary(module)
+    return LoadedModel(source, network, builder, loss, arguments, identity, known)
+
+
+def _builder(source: ModelSource, code: UserCode) -> tuple[UserFunction, Arguments, Arguments]:
+    """Return the function that makes a network, its arguments, and what they stand for."""
+    if source.builder is not None:
+        function = _function(source.builder, source, code)
+        return function, source.arguments, source.arguments
+    assert source.directory is not None  # an `hf` model has one
+    config = locate_within(source.directory, "config.json", code.journal, source.origin)
+    for path in sorted(config.parent.iterdir()):
+        if path.is_file():
+            code.journal.read(path)
+    file = Path(causal_lm.__file__)
+    function = UserFunction("build", file, file.parent, causal_lm.build)
+    digest = hashlib.sha256(config.read_bytes()).hexdigest()
+    arguments = (("directory", str(config.parent)),)
+    return function, arguments, (("config", digest),)
 
 
 def _function(ref: FunctionRef, source: ModelSource, code: UserCode) -> UserFunction:
@@ -93,9 +122,9 @@ def build(
 def unit_loss_of(
     name: str, module: nn.Module, loss: UserFunction | None, span: Span | None
 ) -> UnitLoss:
-    """Return the loss per row: the given function, or else the module's own method.
+    """Return the loss: the given function, or the module's own method, or that of next tokens.
 
-    Raises NoUnitLoss when there is neither.
+    The last is for causal language models of transformers. Raises NoUnitLoss when there is none.
     """
     if loss is not None:
         function: Callable[[nn.Module, Any], Tensor] = loss.call
@@ -105,6 +134,8 @@ def unit_loss_of(
 
         return of_module
     method = getattr(module, "unit_loss", None)
+    if not callable(method) and is_causal_lm(module):
+        return NextTokenLoss(module)
     if not callable(method):
         raise PatternError([NoUnitLoss(span=span, model=name)])
     bound: UnitLoss = method

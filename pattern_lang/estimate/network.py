@@ -17,6 +17,10 @@ from pattern_lang.estimate.selection import Selection
 Batch = Mapping[str, Tensor]
 UnitLoss = Callable[[Batch], Tensor]
 
+# A column of our own in batches of rows whose losses are per position, (rows, P): the share of each
+# position in the mean loss, 0 where it has none.
+SHARES = "<shares>"
+
 
 @define(eq=False)
 class Seat:
@@ -52,7 +56,8 @@ class Network:
     """A module whose moving parameters are in `theta`, and their gradients in `grad`.
 
     theta, grad, anchor: (d,) of the module's dtype; `anchor` is θ*. `unit_loss` maps a batch to
-    the loss of each row, in nats, at `theta`. `whole` is the network that moves all parameters.
+    the loss of each row, (rows,), or of each position, (rows, P) with NaN where there is none; in
+    nats, at `theta`. `seat` says which network the module's parameters belong to at present.
     """
 
     module: nn.Module
@@ -71,17 +76,29 @@ class Network:
         return self.theta.dtype
 
     def unit_loss(self, batch: Batch) -> Tensor:
-        """Return the loss of each row at `theta`, (rows,)."""
+        """Return the loss of each row at `theta`, (rows,), or of each position, (rows, P)."""
         self.show()
         return self.raw_loss(batch)
 
+    def row_losses(self, batch: Batch) -> Tensor:
+        """Return one number for each row, (rows,), whose mean over all rows is the mean loss.
+
+        Where losses are per position, a row's is their sum by the shares of the positions, so that
+        the mean over a minibatch is an unbiased estimate of the mean over all positions.
+        """
+        losses, shares = self.unit_loss(batch), batch.get(SHARES)
+        if shares is None:
+            return losses
+        shares = shares.to(losses.dtype)
+        return torch.where(shares > 0, losses * shares, 0.0).sum(dim=1)
+
     def gradient(self, batch: Batch) -> Tensor:
-        """Set `grad` to the gradient of the batch's mean loss; return the losses, (rows,).
+        """Set `grad` to the gradient of the batch's mean loss; return its rows' losses, (rows,).
 
         The mean is taken by the weights that backward starts from, which spares two operations.
         """
         self.grad.zero_()
-        losses = self.unit_loss(batch)
+        losses = self.row_losses(batch)
         if len(self._even) != len(losses):
             self._even = torch.full_like(losses, 1 / len(losses), requires_grad=False)
         for block in self.blocks:
@@ -128,7 +145,9 @@ def flatten(module: nn.Module, unit_loss: UnitLoss) -> Network:
     shapes = [parameter.shape for parameter in moving]
     views = zip(_cut(theta, shapes), _cut(grad, shapes), strict=True)
     bindings = tuple(Binding(p, *pair) for p, pair in zip(moving, views, strict=True))
-    network = Network(module, unit_loss, theta, grad, theta.clone(), Seat(), bindings)
+    network = Network(
+        module, _without_shares(unit_loss), theta, grad, theta.clone(), Seat(), bindings
+    )
     network.show()
     return network
 
@@ -180,3 +199,14 @@ def _cut(vector: Tensor, shapes: Sequence[torch.Size]) -> list[Tensor]:
         parts.append(vector[start : start + shape.numel()].view(shape))
         start += shape.numel()
     return parts
+
+
+def _without_shares(unit_loss: UnitLoss) -> UnitLoss:
+    """Return a loss that is not shown the column of our own."""
+
+    def of_fields(batch: Batch) -> Tensor:
+        if SHARES in batch:
+            batch = {name: tensor for name, tensor in batch.items() if name != SHARES}
+        return unit_loss(batch)
+
+    return of_fields

@@ -4,12 +4,15 @@ import hashlib
 from collections.abc import Sequence
 
 import torch
+from attrs import evolve
 from torch import Tensor
 
 from pattern_lang.diagnostics import PatternError, Span
-from pattern_lang.diagnostics.catalogue.estimates import NonFiniteLoss, WrongUnitLoss
+from pattern_lang.diagnostics.catalogue.estimates import NonFiniteLoss
+from pattern_lang.diagnostics.catalogue.tokens import NonFiniteGradient
 from pattern_lang.estimate.chain import Setting
-from pattern_lang.estimate.evaluate import Rows, chunk_rows, slices, to_tensor, to_tensors
+from pattern_lang.estimate.entries import PER_POSITION, PER_ROW, check_losses, wrong_loss
+from pattern_lang.estimate.evaluate import Rows, chunk_rows, evaluator, to_tensor, to_tensors
 from pattern_lang.estimate.layout import Layout
 from pattern_lang.estimate.models import LoadedModel
 from pattern_lang.estimate.moments import Averager
@@ -29,21 +32,24 @@ def prepare(
 ) -> Setting:
     """Evaluate a model at θ* on every row it needs, and the user's own observables there.
 
-    Raises UserCodeFailed when its loss or an observable raises, WrongUnitLoss, NonFiniteLoss and
-    WrongObservable.
+    Raises UserCodeFailed when its loss or an observable raises, WrongUnitLoss, NonFiniteGradient,
+    NonFiniteLoss and WrongObservable.
     """
     model.network.reset()
     where, action = model.code, f"the loss of model `{model.source.name}`"
     guard = code.guarded(action, where.file, where.root, model.source.origin)
     with code.scope(*model.folders), guard:
         blocks = tuple(to_tensors(block, model.network.dtype) for block in layout.blocks)
-        _check_shape(model, {name: tensor[:4] for name, tensor in blocks[0].items()})
         chunks = tuple(chunk_rows(model.network, block) for block in blocks)
-        rows = Rows(blocks, chunks, tuple(probe for probe, _ in probes))
+        present = tuple(None if p is None else to_tensor(p) for p in layout.present)
+        order = None if layout.order is None else to_tensor(layout.order)
+        rows = Rows(blocks, chunks, present, order, layout.reweighted)
+        _check_shapes(model, rows)
+        _check_gradient(model, rows)
         anchor = torch.zeros(layout.width, dtype=torch.float64)
-        for batch, columns in slices(rows):
-            anchor[columns] = _check_shape(model, batch)
+        evaluator(model.network, rows)(anchor, anchor.clone())
         values = [probe.checked(model.network, code, span) for probe, span in probes]
+        rows = evolve(rows, probes=tuple(probe for probe, _ in probes))
     _check_finite(model, layout, anchor)
     anchor = torch.cat([anchor, torch.tensor(values, dtype=torch.float64)])
     return setting_of(model.network, rows, averager_of(layout, len(values)), anchor, sampler)
@@ -83,24 +89,31 @@ def chain_seed(digest: str, chain: int) -> int:
     return int.from_bytes(hashlib.sha256(text).digest()[:8], "big") >> 1
 
 
-def _check_shape(model: LoadedModel, batch: dict[str, Tensor]) -> Tensor:
-    rows = len(next(iter(batch.values())))
-    with torch.no_grad():
-        losses = model.network.unit_loss(batch)
-    good = isinstance(losses, Tensor) and losses.shape == (rows,) and losses.is_floating_point()
-    if not good:
-        found = _kind(losses)
-        problem = WrongUnitLoss(
-            span=model.source.origin, model=model.source.name, found=found, rows=rows
-        )
+def _check_shapes(model: LoadedModel, rows: Rows) -> None:
+    """Look at the losses of a few rows of each block; positions are as many as before."""
+    for block, present in zip(rows.blocks, rows.present, strict=True):
+        few = {name: tensor[:4] for name, tensor in block.items()}
+        with torch.no_grad():
+            losses = model.network.unit_loss(few)
+        count = len(next(iter(few.values())))
+        found = check_losses(model, losses, count, PER_ROW if present is None else PER_POSITION)
+        if present is not None and found.shape[1] != present.shape[1]:
+            expected = f"floats of ({count}, {present.shape[1]}), as for other rows"
+            raise PatternError([wrong_loss(model, found, count, expected)])
+
+
+def _check_gradient(model: LoadedModel, rows: Rows) -> None:
+    """Look for NaN in the gradient of a few rows whose losses are per position."""
+    if rows.present[0] is None:
+        return
+    count = min(rows.reweighted, 4)
+    few = {name: tensor[:count] for name, tensor in rows.blocks[0].items()}
+    losses = model.network.gradient(few)
+    bad = bool(losses.isfinite().all()) and not bool(model.network.grad.isfinite().all())
+    model.network.grad.zero_()
+    if bad:
+        problem = NonFiniteGradient(span=model.source.origin, model=model.source.name)
         raise PatternError([problem])
-    return losses
-
-
-def _kind(losses: object) -> str:
-    if not isinstance(losses, Tensor):
-        return f"a {type(losses).__name__}"
-    return f"a tensor of shape {tuple(losses.shape)} and type {str(losses.dtype)[6:]}"
 
 
 def _check_finite(model: LoadedModel, layout: Layout, anchor: Tensor) -> None:

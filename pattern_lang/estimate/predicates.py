@@ -5,6 +5,7 @@ from collections.abc import Callable
 from typing import Any, assert_never
 
 import numpy as np
+from attrs import frozen
 
 from pattern_lang.diagnostics import PatternError, Span
 from pattern_lang.diagnostics.catalogue.estimates import (
@@ -12,6 +13,7 @@ from pattern_lang.diagnostics.catalogue.estimates import (
     UnknownField,
     WrongComparison,
 )
+from pattern_lang.diagnostics.catalogue.tokens import NoTokens, WrongTokenPredicate
 from pattern_lang.estimate.errors import did_you_mean
 from pattern_lang.estimate.table import Array, Table
 from pattern_lang.ir.sources import (
@@ -28,6 +30,7 @@ from pattern_lang.ir.sources import (
     RowLiteral,
     Truth,
 )
+from pattern_lang.ir.tokens import TokenPredicateError
 
 _COMPARE: dict[str, Callable[[Any, Any], Any]] = {
     "<": operator.lt,
@@ -46,35 +49,74 @@ _COMPUTE: dict[str, Callable[[Any, Any], Any]] = {
 }
 
 
-def kept_rows(table: Table, source: DataSource) -> Array:
-    """Return the row numbers, int64 (kept,), at which every predicate of `source.where` holds.
+@frozen(eq=False)
+class Kept:
+    """What `where` leaves of a table: the rows, and in them the positions.
 
-    Raises UnknownField, WrongComparison, and NothingKept when no row is left.
+    rows: int64 (kept,), row numbers. positions: bool (kept, N), or None for all positions; position
+    t stands for the prediction of token t + 1.
     """
-    keep = np.ones(table.rows, dtype=bool)
+
+    rows: Array
+    positions: Array | None = None
+
+
+def kept(table: Table, source: DataSource) -> Kept:
+    """Return the rows and positions at which every predicate of `source.where` holds.
+
+    Raises UnknownField, WrongComparison, NoTokens, WrongTokenPredicate, and NothingKept when no row
+    is left.
+    """
+    keep: Array = np.ones(table.rows, dtype=bool)
     for predicate in source.where:
-        keep &= holds(predicate, table, source.origin)
+        keep = _joined(np.logical_and, keep, holds(predicate, table, source.origin))
+        if keep.ndim == 2 and table.tokens is not None:
+            keep = keep & table.tokens.predicted
         if not keep.any():
             raise PatternError([_nothing(table, source, predicate)])
-    return np.flatnonzero(keep)
+    if keep.ndim == 1:
+        return Kept(np.flatnonzero(keep))
+    rows = np.flatnonzero(keep.any(axis=1))
+    return Kept(rows, keep[rows])
 
 
 def holds(predicate: Predicate, table: Table, span: Span | None) -> Array:
-    """Return where a predicate holds, bool (rows,)."""
+    """Return where a predicate holds: bool (rows,), or (rows, N) if it is about tokens."""
     match predicate:
         case Comparison():
             return _compare(predicate, table, span)
         case Both(left, right):
-            return np.logical_and(holds(left, table, span), holds(right, table, span))
+            return _joined(np.logical_and, holds(left, table, span), holds(right, table, span))
         case Either(left, right):
-            return np.logical_or(holds(left, table, span), holds(right, table, span))
+            return _joined(np.logical_or, holds(left, table, span), holds(right, table, span))
         case Not(operand):
             return np.logical_not(holds(operand, table, span))
         case Truth(field):
             return _truth(field, table, span)
         case LibraryPredicate():
-            raise AssertionError(predicate.function)  # refused before anything is loaded
+            return _tokens(predicate, table, span)
     assert_never(predicate)
+
+
+def _joined(operation: Callable[[Array, Array], Array], left: Array, right: Array) -> Array:
+    """Join what holds of rows with what holds of positions: a row stands for all of its own."""
+    if left.ndim != right.ndim:
+        left, right = (side if side.ndim == 2 else side[:, None] for side in (left, right))
+    return operation(left, right)
+
+
+def _tokens(predicate: LibraryPredicate, table: Table, span: Span | None) -> Array:
+    where = predicate.origin or span
+    if table.tokens is None:
+        reason = (
+            f"`{predicate.function.rpartition('.')[2]}` is about tokens, and its rows have none"
+        )
+        advice = "read the data with a `tokenizer`, or return rows with a field `input_ids`"
+        raise PatternError([NoTokens(span=where, data=table.name, reason=reason, advice=advice)])
+    try:
+        return table.tokens.holds(predicate)
+    except TokenPredicateError as error:
+        raise PatternError([WrongTokenPredicate(span=where, reason=str(error))]) from error
 
 
 def scalar_field(field: str, table: Table, span: Span | None) -> Array:

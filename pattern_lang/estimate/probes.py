@@ -2,7 +2,8 @@
 
 The protocol: `function(module, batch, **arguments)`, where `batch` holds every row of the data in
 one dict of tensors, as the loss gets them. It returns a number, or one number for each row, whose
-mean is taken. It is called at each draw, without gradients, with the draw in the module.
+mean is taken. It is called at each draw, without gradients, with the draw in the module. Where the
+data pick positions of rows of tokens, `batch["where"]`, bool (rows, positions), says which.
 """
 
 from collections.abc import Callable, Mapping
@@ -17,6 +18,8 @@ from pattern_lang.diagnostics.catalogue.components import WrongObservable
 from pattern_lang.estimate.network import Network
 from pattern_lang.estimate.user_code import UserCode, UserFunction
 from pattern_lang.ir.sources import Arguments
+
+WHERE = "where"
 
 
 @frozen(eq=False)

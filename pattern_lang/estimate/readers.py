@@ -1,4 +1,4 @@
-"""Reading the rows of a data set: from the user's function, from JSON lines, from Parquet."""
+"""Reading the rows of a data set: from the user's function or from files, as they are or cut."""
 
 import json
 from collections.abc import Mapping, Sequence
@@ -16,8 +16,18 @@ from pattern_lang.diagnostics.catalogue.estimates import (
     UnreadableData,
 )
 from pattern_lang.estimate.columns import stack, table_of
-from pattern_lang.estimate.files import locate
+from pattern_lang.estimate.files import locate, locate_within
+from pattern_lang.estimate.huggingface.dataset import read_dataset
+from pattern_lang.estimate.huggingface.tokenizer import load_tokenizer
 from pattern_lang.estimate.table import Array, Table, text_column
+from pattern_lang.estimate.token_rows import (
+    IDS,
+    cut_documents,
+    memory_map,
+    text_list,
+    token_lists,
+    with_own_tokens,
+)
 from pattern_lang.estimate.user_code import UserCode
 from pattern_lang.ir.sources import DataSource
 
@@ -26,12 +36,69 @@ def read_table(source: DataSource, code: UserCode) -> Table:
     """Load the rows of a data set before any `where`; raises PatternError about files and rows."""
     match source.reader:
         case "python":
-            return stack(source.name, _call(source, code), source.origin)
+            return with_own_tokens(stack(source.name, _call(source, code), source.origin))
         case "jsonl":
-            return stack(source.name, _json_lines(source, code), source.origin)
+            return _of_rows(source, _json_lines(source, code), code)
         case "parquet":
-            return _parquet(source, code)
+            return _of_arrow(source, _parquet(source, code), code)
+        case "hf_dataset":
+            return _of_arrow(source, read_dataset(source, code), code)
+        case "tokens":
+            return memory_map(source, _file(source, code))
     raise AssertionError(source.reader)  # refused before anything is loaded
+
+
+def _of_rows(source: DataSource, rows: list[dict[str, Any]], code: UserCode) -> Table:
+    field = _token_field(source)
+    if field is None:
+        return with_own_tokens(stack(source.name, rows, source.origin))
+    for number, row in enumerate(rows):
+        if row.get(field) is None:
+            raise PatternError([_missing(source, number, field)])
+    others = [{name: value for name, value in row.items() if name != field} for row in rows]
+    return _tokenised(
+        source, [row[field] for row in rows], stack(source.name, others, source.origin), code
+    )
+
+
+def _of_arrow(source: DataSource, data: Any, code: UserCode) -> Table:
+    if data.num_rows == 0:
+        raise PatternError([EmptyData(span=source.origin, data=source.name)])
+    field = _token_field(source)
+    if field is not None and field not in data.column_names:
+        raise PatternError([_missing(source, 0, field)])
+    columns = {
+        name: _arrow_column(source, name, data.column(name).combine_chunks())
+        for name in data.column_names
+        if name != field
+    }
+    table = table_of(source.name, data.num_rows, columns, source.origin)
+    if field is None:
+        return with_own_tokens(table)
+    values = data.column(field)
+    if values.null_count:
+        row = int(np.argmax(values.is_null().to_numpy()))
+        raise PatternError([_missing(source, row, field)])
+    return _tokenised(source, values.to_pylist(), table, code)
+
+
+def _token_field(source: DataSource) -> str | None:
+    """Return the field that holds tokens, or a text to make them of; None for rows as they are."""
+    options = dict(source.arguments)
+    if source.tokenizer is None and not {"field", "context"} & options.keys():
+        return None
+    return str(options.get("field", IDS if source.tokenizer is None else "text"))
+
+
+def _tokenised(source: DataSource, values: list[Any], others: Table, code: UserCode) -> Table:
+    field = _token_field(source) or ""
+    if source.tokenizer is None:
+        return cut_documents(source, token_lists(source, field, values), others)
+    path = locate_within(source.tokenizer, "tokenizer.json", code.journal, source.origin)
+    code.journal.read(path)
+    tokenizer = load_tokenizer(path, source.tokenizer.origin or source.origin)
+    documents = list(tokenizer.encode(text_list(source, field, values)))
+    return cut_documents(source, documents, others, tokenizer.texts(), tokenizer.digest)
 
 
 def _call(source: DataSource, code: UserCode) -> Sequence[Mapping[str, Any]]:
@@ -72,22 +139,15 @@ def _json_lines(source: DataSource, code: UserCode) -> list[dict[str, Any]]:
     return rows
 
 
-def _parquet(source: DataSource, code: UserCode) -> Table:
+def _parquet(source: DataSource, code: UserCode) -> Any:
     import pyarrow.parquet as pq
     from pyarrow.lib import ArrowException
 
     path = _file(source, code)
     try:
-        data: Any = pq.read_table(path)
+        return pq.read_table(path)
     except (OSError, ArrowException) as error:
         raise _unreadable(source, path.name, str(error)) from error
-    if data.num_rows == 0:
-        raise PatternError([EmptyData(span=source.origin, data=source.name)])
-    columns = {
-        name: _arrow_column(source, name, data.column(name).combine_chunks())
-        for name in data.column_names
-    }
-    return table_of(source.name, data.num_rows, columns, source.origin)
 
 
 def _arrow_column(source: DataSource, field: str, column: Any) -> Array | None:
@@ -95,9 +155,7 @@ def _arrow_column(source: DataSource, field: str, column: Any) -> Array | None:
 
     if column.null_count:
         row = int(np.argmax(column.is_null().to_numpy(zero_copy_only=False)))
-        raise PatternError(
-            [MissingField(span=source.origin, data=source.name, row=row, field=field)]
-        )
+        raise PatternError([_missing(source, row, field)])
     kind = column.type
     if types.is_string(kind) or types.is_large_string(kind):
         return text_column(column.to_pylist())
@@ -135,6 +193,10 @@ def _file(source: DataSource, code: UserCode) -> Path:
     path = locate(source.file, code.journal, source.origin)
     code.journal.read(path)
     return path
+
+
+def _missing(source: DataSource, row: int, field: str) -> MissingField:
+    return MissingField(span=source.origin, data=source.name, row=row, field=field)
 
 
 def _unreadable(source: DataSource, place: str, reason: str) -> PatternError:

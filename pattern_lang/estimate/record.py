@@ -20,6 +20,7 @@ from pattern_lang.ir.susceptibility import (
     Susceptibility,
     UnitTable,
 )
+from pattern_lang.ir.tokens import TokenRows
 
 _FIGURES = ("r_hat", "effective_draws", "autocorrelation_time", "anchor_loss", "mean_excess")
 
@@ -43,6 +44,8 @@ def arrays_of(estimate: Estimate) -> dict[str, Array]:
         arrays["noise/residual"] = chi.noise.residual
     if units.row is not None:
         arrays["row"] = units.row
+    if units.tokens is not None:
+        arrays |= _token_arrays(units.tokens)
     for name, column in units.fields.items():
         arrays |= _field_arrays(name, column)
     for number, trace in enumerate(estimate.traces):
@@ -51,13 +54,55 @@ def arrays_of(estimate: Estimate) -> dict[str, Array]:
     return arrays
 
 
+def _token_arrays(tokens: TokenRows) -> dict[str, Array]:
+    arrays = {
+        "tokens/ids": tokens.ids,
+        "tokens/lengths": tokens.lengths,
+        "tokens/rows": tokens.rows,
+        "tokens/digest": np.frombuffer(tokens.digest.encode(), dtype=np.uint8),
+    }
+    if tokens.texts is not None:
+        arrays |= {f"tokens/texts/{k}": v for k, v in _packed(tokens.texts.tolist()).items()}
+    return arrays
+
+
+def _tokens(arrays: dict[str, Array]) -> TokenRows | None:
+    if "tokens/ids" not in arrays:
+        return None
+    texts = None
+    if "tokens/texts/bytes" in arrays:
+        names = _unpacked(arrays["tokens/texts/bytes"], arrays["tokens/texts/offsets"])
+        texts = np.array(names, dtype=object)
+    ids, lengths, rows = (arrays[f"tokens/{name}"] for name in ("ids", "lengths", "rows"))
+    return TokenRows(ids, lengths, rows, texts, arrays["tokens/digest"].tobytes().decode())
+
+
 def _field_arrays(name: str, column: Array) -> dict[str, Array]:
+    """Return a column as arrays: texts kept as objects, which recur, once each with codes."""
     if column.dtype.kind not in "OU":
         return {f"number/{name}": column}
-    raw = [str(text).encode("utf-8", "surrogatepass") for text in column]
+    if column.dtype.kind == "U":
+        packed = _packed(column.tolist())
+        return {f"text/{name}": packed["bytes"], f"offsets/{name}": packed["offsets"]}
+    numbers: dict[str, int] = {}
+    codes = [numbers.setdefault(str(text), len(numbers)) for text in column.tolist()]
+    packed = _packed(list(numbers))
+    return {
+        f"text/{name}": packed["bytes"],
+        f"offsets/{name}": packed["offsets"],
+        f"codes/{name}": np.array(codes, dtype=np.int32),
+    }
+
+
+def _packed(texts: list[str]) -> dict[str, Array]:
+    raw = [text.encode("utf-8", "surrogatepass") for text in texts]
     offsets = np.cumsum([0, *map(len, raw)], dtype=np.int64)
-    joined = np.frombuffer(b"".join(raw), dtype=np.uint8)
-    return {f"text/{name}": joined, f"offsets/{name}": offsets}
+    return {"bytes": np.frombuffer(b"".join(raw), dtype=np.uint8), "offsets": offsets}
+
+
+def _unpacked(values: Array, offsets: Array) -> list[str]:
+    raw, ends = values.tobytes(), offsets.tolist()
+    return [raw[a:b].decode("utf-8", "surrogatepass") for a, b in pairwise(ends)]
 
 
 def _fields(arrays: dict[str, Array]) -> dict[str, Array]:
@@ -67,9 +112,10 @@ def _fields(arrays: dict[str, Array]) -> dict[str, Array]:
         if kind == "number":
             found[name] = values
         elif kind == "text":
-            raw, ends = values.tobytes(), arrays[f"offsets/{name}"].tolist()
-            texts = [raw[a:b].decode("utf-8", "surrogatepass") for a, b in pairwise(ends)]
+            texts, codes = _unpacked(values, arrays[f"offsets/{name}"]), arrays.get(f"codes/{name}")
             found[name] = text_column(texts)
+            if codes is not None:
+                found[name] = found[name].astype(object)[codes]
     return dict(sorted(found.items()))
 
 
@@ -110,7 +156,13 @@ def estimate_of(meta: dict[str, Any], arrays: dict[str, Array]) -> Estimate:
     )
     ids = np.arange(chi.chi.shape[1])
     units = UnitTable(
-        meta["unit"], ids, arrays["size"], _fields(arrays), arrays.get("row"), meta["filtered"]
+        meta["unit"],
+        ids,
+        arrays["size"],
+        _fields(arrays),
+        arrays.get("row"),
+        meta["filtered"],
+        _tokens(arrays),
     )
     traces = tuple(
         ChainTrace(name, chain, seed, arrays[f"trace/{i}/loss"], arrays[f"trace/{i}/observables"])

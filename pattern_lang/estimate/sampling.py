@@ -27,7 +27,7 @@ from pattern_lang.estimate.moments import ChainResult
 from pattern_lang.estimate.needs import Place, places, plan_of, user_observables
 from pattern_lang.estimate.network import restricted
 from pattern_lang.estimate.posterior import chain_seed, prepare
-from pattern_lang.estimate.probes import Probe
+from pattern_lang.estimate.probes import WHERE, Probe
 from pattern_lang.estimate.processes import run_processes
 from pattern_lang.estimate.readout import read_out
 from pattern_lang.estimate.reporter import Reporter
@@ -70,8 +70,10 @@ def _prepare(
 
 def _probe(item: UserObservable, inputs: Inputs, model: LoadedModel) -> Probe:
     assert item.on is not None  # or it would not have come so far
-    numbers, rows = inputs.tables[item.on.base].numbers, inputs.rows[item.on]
-    columns = {name: column[rows] for name, column in numbers.items()}
+    numbers, kept = inputs.tables[item.on.base].numbers, inputs.kept[item.on]
+    columns = {name: column[kept.rows] for name, column in numbers.items()}
+    if kept.positions is not None:
+        columns[WHERE] = kept.positions
     batch = to_tensors(columns, model.network.dtype)
     return Probe(inputs.functions[item], item.arguments, batch)
 

@@ -6,6 +6,8 @@ import numpy as np
 from attrs import frozen
 from numpy.typing import NDArray
 
+from pattern_lang.ir.tokens import TokenRows
+
 Array = NDArray[Any]
 _WIDEST_TEXT = 2**28  # bytes; a column of fixed-width text beyond it is kept as objects
 
@@ -15,13 +17,14 @@ class Table:
     """Rows of a data set.
 
     numbers: what a model sees, each (rows, …) of bool, int64, float32 or float64. texts: string
-    fields, each (rows,).
+    fields, each (rows,). tokens: the tokens of each row, where there are any.
     """
 
     name: str
     rows: int
     numbers: dict[str, Array]
     texts: dict[str, Array]
+    tokens: TokenRows | None = None
 
     @property
     def scalars(self) -> dict[str, Array]:

@@ -1,6 +1,6 @@
 """Models, data, components and row predicates, as the spec names them: nothing is loaded yet."""
 
-from attrs import field, frozen
+from attrs import evolve, field, frozen
 
 from pattern_lang.diagnostics import Span
 
@@ -130,7 +130,8 @@ class DataSource:
     """Rows with fields.
 
     `reader` is `python`, `jsonl`, `parquet`, `hf_dataset` or `tokens`; `function` is set for
-    `python`, `file` for the others. Rows are kept where every predicate of `where` holds.
+    `python`, `file` for the others, `tokenizer` where it was given. Rows, and positions in them,
+    are kept where every predicate of `where` holds.
     """
 
     name: str = field(eq=False)
@@ -140,11 +141,12 @@ class DataSource:
     arguments: Arguments = ()
     where: tuple[Predicate, ...] = ()
     origin: Span | None = field(default=None, eq=False, repr=False)
+    tokenizer: FileRef | None = None
 
     @property
     def base(self) -> "DataSource":
         """Return the same rows before any `where`."""
-        return DataSource(self.name, self.reader, self.function, self.file, self.arguments)
+        return evolve(self, where=(), origin=None)
 
 
 @frozen

@@ -7,6 +7,8 @@ from attrs import frozen
 from numpy.typing import NDArray
 
 from pattern_lang.ir.noise import Noise
+from pattern_lang.ir.sources import LibraryPredicate
+from pattern_lang.ir.tokens import TokenPredicateError, TokenRows
 
 Floats = NDArray[np.floating[Any]]
 Ints = NDArray[np.int64]
@@ -52,9 +54,12 @@ class Susceptibility:
 class UnitTable:
     """The units of the re-weighted data, in unit order.
 
-    unit: `sample`, `group` or `token`. unit_id: (n,) = 0..n-1. size: (n,) rows (or tokens) in
-    each unit. fields: the row fields, scalar or string, one value per unit (for groups: only the
-    group's own field). row: (n,) row number in the unfiltered data, for samples.
+    unit: `sample`, `group` or `token`. unit_id: (n,) = 0..n-1. size: (n,) rows in each unit, or
+    positions with a loss where losses are per position. fields: the row fields, scalar or string,
+    one value per unit (for groups: only the group's own field); for tokens also `sample_id`, the
+    row number in the unfiltered data, and `position`: the loss at position t is that of token t + 1
+    of the row. row: (n,) row number in the unfiltered data, for samples. tokens: for tokens, the
+    rows that the units are in, where the data say which tokens they hold.
     """
 
     unit: str
@@ -63,6 +68,28 @@ class UnitTable:
     fields: dict[str, NDArray[Any]]
     row: Ints | None = None
     filtered: bool = False
+    tokens: TokenRows | None = None
+
+    def holds(self, predicate: LibraryPredicate) -> NDArray[np.bool_]:
+        """Return for which units a predicate on tokens holds, (n,); units have to be tokens.
+
+        Raises TokenPredicateError where they are not, or no tokens are known.
+        """
+        if self.unit != "token":
+            raise TokenPredicateError(
+                f"`{predicate.function.rpartition('.')[2]}` is about tokens, and a unit is a "
+                f"{self.unit}"
+            )
+        if self.tokens is None:
+            raise TokenPredicateError("the data do not say which tokens their rows hold")
+        line, position = self.places()
+        return self.tokens.holds(predicate)[line, position]
+
+    def places(self) -> tuple[Ints, Ints]:
+        """Return where the units are in `tokens`: the index of their row, and the position."""
+        assert self.tokens is not None
+        line = np.searchsorted(self.tokens.rows, self.fields["sample_id"])
+        return line, np.asarray(self.fields["position"], dtype=np.int64)
 
 
 @frozen(eq=False)

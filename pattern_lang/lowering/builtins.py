@@ -164,9 +164,15 @@ def _at(call: Invocation) -> Value:
 
 
 def _data_file(call: Invocation) -> Value:
-    arguments = call.arguments(*(name for name in call.values if name != "file"))
+    files = ("file", "tokenizer")
+    arguments = call.arguments(*(name for name in call.values if name not in files))
     return DataSource(
-        call.span.text, call.name, file=call.file("file"), arguments=arguments, origin=call.span
+        call.span.text,
+        call.name,
+        file=call.file("file"),
+        arguments=arguments,
+        origin=call.span,
+        tokenizer=call.optional_file("tokenizer"),
     )
 
 

@@ -14,6 +14,7 @@ from pattern_lang.diagnostics.catalogue.verdicts import EmptyMass, UnusableField
 from pattern_lang.ir import program as ir
 from pattern_lang.ir.rows import Flags, RowTypeError, UnknownFieldError, evaluate, numbers
 from pattern_lang.ir.sources import Predicate, RowExpression
+from pattern_lang.ir.tokens import TokenPredicateError
 from pattern_lang.solve.estimated import Estimated
 from pattern_lang.solve.normal import (
     Affine,
@@ -120,7 +121,7 @@ def units_of(predicate: Predicate, data: Estimated, span: Span | None) -> Flags:
 
 def _satisfying(predicate: Predicate, data: Estimated, span: Span | None) -> Flags:
     with _about_fields(data, span):
-        return evaluate(predicate, data.units.fields)
+        return evaluate(predicate, data.units.fields, data.units.holds)
 
 
 def _unit_numbers(expression: RowExpression, data: Estimated, span: Span | None) -> Vector:
@@ -140,7 +141,7 @@ def _about_fields(data: Estimated, span: Span | None) -> Iterator[None]:
         yield
     except UnknownFieldError as error:
         raise _field(f"there is no field `{error.name}`", data, span) from None
-    except RowTypeError as error:
+    except (RowTypeError, TokenPredicateError) as error:
         raise _field(str(error), data, span) from None
 
 

@@ -13,7 +13,7 @@ from estimate_samples import CLASSIFIER, ROWS, World, ask, classifier, observabl
 from pattern_lang.estimate import plan_cost
 from pattern_lang.estimate.columns import stack
 from pattern_lang.estimate.journal import Journal
-from pattern_lang.estimate.predicates import kept_rows
+from pattern_lang.estimate.predicates import kept
 from pattern_lang.estimate.readers import read_table
 from pattern_lang.estimate.table import Table
 from pattern_lang.estimate.user_code import UserCode
@@ -117,7 +117,7 @@ N, T, F, B = FIELDS
 
 
 @pytest.mark.parametrize(
-    ("predicate", "kept"),
+    ("predicate", "expected"),
     [
         (Comparison("<", N, RowLiteral(3)), [0, 1, 2]),
         (Comparison(">=", N, RowLiteral(3)), [3, 4]),
@@ -134,10 +134,10 @@ N, T, F, B = FIELDS
         (Either(Truth(B), Comparison("==", N, RowLiteral(1))), [0, 1, 3]),
     ],
 )
-def test_predicates(predicate: Predicate, kept: list[int]) -> None:
+def test_predicates(predicate: Predicate, expected: list[int]) -> None:
     rows = [{"n": i, "t": "xy"[i % 2], "f": i / 10 - 1, "b": i % 3 == 0} for i in range(5)]
     source = DataSource("d", "python", where=(predicate,))
-    assert kept_rows(stack("d", rows, None), source).tolist() == kept
+    assert kept(stack("d", rows, None), source).rows.tolist() == expected
 
 
 def test_units_of_filtered_samples(world: World) -> None:

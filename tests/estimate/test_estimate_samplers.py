@@ -96,7 +96,14 @@ def setting(rows: int, batch: int) -> Setting:
     averages = torch.full((1, rows + 3), 1 / rows, dtype=torch.float64)
     averager = Averager(averages, torch.ones(1, rows, dtype=torch.bool), None, rows)
     anchor = torch.zeros(rows + 3, dtype=torch.float64)
-    return Setting(network, Rows(blocks, (rows + 3,)), averager, anchor, sgld(batch=batch), (10,))
+    return Setting(
+        network,
+        Rows(blocks, (rows + 3,), (None,), None, rows),
+        averager,
+        anchor,
+        sgld(batch=batch),
+        (10,),
+    )
 
 
 def test_minibatches_repeat_no_row_within_an_epoch() -> None:

@@ -30,12 +30,14 @@ SHARED = ("files", "resources")
 FACES: dict[str, set[str]] = {
     "__init__": {"api", "diagnostics", "solve"},
     "__main__": {"cli"},
+    "losses": {"estimate"},
 }
 
 # Libraries with one owner each. A name covers everything below it.
 OWNERS: dict[str, str] = {
     "clarabel": "solve",
     "click": "cli",
+    "datasets": "estimate",
     "jinja2": "emit",
     "lark": "syntax",
     "matplotlib": "emit",
@@ -43,7 +45,9 @@ OWNERS: dict[str, str] = {
     "rich": "cli",
     "safetensors.torch": "estimate",
     "scipy.optimize": "solve",
+    "tokenizers": "estimate",
     "torch": "estimate",
+    "transformers": "estimate",
 }
 
 # Uses of a library outside its owner, each with its reason.
@@ -126,7 +130,7 @@ def _names(node: ast.AST) -> list[str]:
             return ["." * level]
         case ast.Call(func=function, args=[ast.Constant(value=str(name)), *_]) if _last_name(
             function
-        ) in {"import_module", "__import__"}:
+        ) in {"import_module", "__import__", "load_package"}:
             return [name]
     return []
 

@@ -11,6 +11,7 @@ MODULES = (
     "goals",
     "estimates",
     "components",
+    "tokens",
     "verdicts",
     "emission",
     "internal",

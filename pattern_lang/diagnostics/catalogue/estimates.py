@@ -148,15 +148,14 @@ class WrongUnitLoss(Problem):
 
     code = "PAT4016"
     title = "wrong loss per row"
-    message = (
-        "the loss of model `{model}` returned {found} for {rows} rows, not floats of ({rows},)"
-    )
+    message = "the loss of model `{model}` returned {found} for {rows} rows, not {expected}"
     label = "returns {found}"
-    help = 'return one number per row, for example with `reduction="none"`'
+    help = 'return one number per row or position, for example with `reduction="none"`'
 
     model: str
     found: str
     rows: int
+    expected: str
 
 
 @problem

@@ -14,6 +14,7 @@ MOST = 12
 _CATEGORIES = 12
 _FIELDS = 8
 _SHORT = 14
+_BEFORE, _CONTEXT = 16, 60  # tokens and letters shown before a token
 
 
 @frozen
@@ -76,14 +77,34 @@ def extremes(
 
 def _unit_row(index: int, weights: NDArray[np.float32], units: UnitTable) -> UnitRow:
     fields = [(clip(name, 32).text, clip(values[index])) for name, values in units.fields.items()]
+    told = _token(index, units)
     if units.unit == "group":
         fields.append(("rows", clip(count(int(units.size[index])))))
     short_first = sorted(fields, key=lambda item: len(item[1].text) > _SHORT)
     return UnitRow(
         unit_id=int(units.unit_id[index]),
         weight=fixed(float(weights[index])),
-        fields=tuple(short_first[:_FIELDS]),
+        fields=(*told, *short_first[: _FIELDS - len(told)]),
     )
+
+
+def _token(index: int, units: UnitTable) -> tuple[tuple[str, Clipped], ...]:
+    """Return the predicted token of a unit, and what stands before it, where texts are known."""
+    tokens = units.tokens
+    if tokens is None or tokens.texts is None:
+        return ()
+    row = int(np.searchsorted(tokens.rows, units.fields["sample_id"][index]))
+    position = int(units.fields["position"][index])
+    before = tokens.text_of(tokens.ids[row, max(0, position + 1 - _BEFORE) : position + 1])
+    (token,) = tokens.text_of(tokens.ids[row, position + 1 : position + 2])
+    return ("token", clip(repr(token)[1:-1])), ("after", clip(_together(before, units)[-_CONTEXT:]))
+
+
+def _together(texts: list[str], units: UnitTable) -> str:
+    """Join the texts of tokens: by spaces where the tokenizer keeps none of its own."""
+    known = () if units.tokens is None or units.tokens.texts is None else units.tokens.texts
+    spaced = any(str(text)[:1].isspace() for text in known)
+    return ("" if spaced else " ").join(texts)
 
 
 def profiles(weights: NDArray[np.float32], units: UnitTable) -> list[FieldProfile]:

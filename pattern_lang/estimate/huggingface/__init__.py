@@ -1,0 +1,1 @@
+"""All that the compiler uses of Hugging Face: tokenizers, data sets, causal language models."""
