@@ -129,6 +129,7 @@ def posterior_document(item: PosteriorDiagnostics) -> dict[str, Any]:
         "anchor_loss": item.anchor_loss,
         "mean_excess": item.mean_excess,
         "split_half": dict(item.split_half),
+        "figures": dict(item.figures),
         "verdict": item.verdict,
         "sound": bool(item.sound),
         "reasons": list(item.reasons),

@@ -11,9 +11,11 @@ loads no torch. The rooms within, in the order in which an estimate passes them:
 - Data: `table`, `columns`, `readers`, `predicates`, `units`. Networks: `models`, `weights`,
   `network`. Both: `inputs`.
 - What to evaluate, and what observables read off it: `layout`, `readout`.
-- One chain: `posterior`, `evaluate`, `steps`, `segments`, `moments`, `chain`.
+- One chain: `posterior`, `evaluate`, `steps`, `hmc`, `segments`, `moments`, `chain`. Instead of
+  chains, the closed form: `curvature`, `gaussian`.
 - All chains: `sampling`, `cost`, `tasks`, `processes`, `jobs`, `worker`.
-- What came out: `assemble`, `mixing`, `diagnostics`, `soundness`, `advice`.
+- What came out: `assemble`, `mixing`, `diagnostics`, `conduct`, `soundness`,
+  `advice`.
 """
 
 from pattern_lang.estimate.cost import CostEstimate

@@ -6,12 +6,14 @@ from math import isfinite
 from pattern_lang.diagnostics import Problem
 from pattern_lang.diagnostics.catalogue.estimates import (
     FreeEnergyElsewhere,
+    NoClosedForm,
     NotAvailable,
     WrongSetting,
 )
 from pattern_lang.estimate.needs import data_sets
 from pattern_lang.ir.observables import (
     FreeEnergy,
+    LearningCoefficient,
     Observable,
     PrincipalDirection,
     Restricted,
@@ -21,7 +23,8 @@ from pattern_lang.ir.queries import Queries, Sampler
 from pattern_lang.ir.sources import Both, DataSource, Either, LibraryPredicate, Not, Predicate
 
 READERS = ("python", "jsonl", "parquet")
-SAMPLERS = ("sgld", "rmsprop_sgld")
+SAMPLERS = ("sgld", "rmsprop_sgld", "hmc", "laplace")
+_ADAPTED_IN = 20
 _LATER = {
     Restricted: ("a loss restricted to a component", "observe the whole loss"),
     UserObservable: ("an observable of your own", "observe the loss on rows that show the effect"),
@@ -36,6 +39,8 @@ def check_queries(queries: Queries) -> list[Problem]:
     found += _check_sampler(queries.sampler)
     for observable in queries.observables:
         found += _check_observable(observable, queries.reweight.data)
+        if queries.sampler.kind == "laplace":
+            found += _check_closed_form(observable)
     for query in queries.posteriors:
         if query.component is not None:
             found.append(_later(query.model.origin, "a posterior over a component"))
@@ -69,6 +74,11 @@ def _check_observable(observable: Observable, data: DataSource) -> Iterator[Prob
             )
 
 
+def _check_closed_form(observable: Observable) -> Iterator[Problem]:
+    if any(isinstance(primitive, LearningCoefficient) for _, primitive in observable.terms):
+        yield NoClosedForm(span=observable.origin, observable=observable.name)
+
+
 def _check_data(data: DataSource) -> Iterator[Problem]:
     if data.reader not in READERS:
         advice = "read the rows by `jsonl`, `parquet` or a function of your own"
@@ -96,10 +106,14 @@ def _from_library(predicate: Predicate) -> bool:
 def _check_sampler(sampler: Sampler) -> Iterator[Problem]:
     span = sampler.origin
     if sampler.kind not in SAMPLERS:
-        yield _later(span, f"the sampler `{sampler.kind}`", "use `sgld` or `rmsprop_sgld`")
+        yield _later(
+            span, f"the sampler `{sampler.kind}`", "use `sgld`, `rmsprop_sgld`, `hmc` or `laplace`"
+        )
         return
-    positive = {"step": sampler.step}
-    counts = {"batch": sampler.batch, "chains": sampler.chains, "thin": sampler.thin}
+    minibatches = sampler.kind in ("sgld", "rmsprop_sgld")
+    positive = {"step": sampler.step} if minibatches else {}
+    counts = {"chains": sampler.chains, "thin": sampler.thin}
+    counts |= {"batch": sampler.batch} if minibatches else {}
     zero_or_more = {"nbeta": sampler.nbeta, "localization": sampler.localization}
     for name, value in {**positive, **counts}.items():
         if not (isfinite(value) and value > 0):
@@ -107,6 +121,9 @@ def _check_sampler(sampler: Sampler) -> Iterator[Problem]:
     for name, value in {**zero_or_more, "burn_in": sampler.burn_in}.items():
         if not (isfinite(value) and value >= 0):
             yield _setting(sampler, name, value, "it has to be 0 or more")
+    if sampler.kind == "hmc" and sampler.burn_in < _ADAPTED_IN:
+        rule = f"the step is adapted in it, which takes {_ADAPTED_IN} trajectories or more"
+        yield _setting(sampler, "burn_in", sampler.burn_in, rule)
     if sampler.draws < 4:
         yield _setting(sampler, "draws", sampler.draws, "a chain needs 4 draws or more")
     if sampler.kind == "sgld" and sampler.step * sampler.localization >= 4:

@@ -88,6 +88,7 @@ def meta_of(estimate: Estimate) -> dict[str, Any]:
                 "verdict": d.verdict,
                 "sound": d.sound,
                 "reasons": list(d.reasons),
+                "figures": [list(figure) for figure in d.figures],
             }
             for d in estimate.diagnostics
         ],
@@ -128,4 +129,5 @@ def _diagnostics(item: dict[str, Any], figures: dict[str, float]) -> PosteriorDi
         verdict=item["verdict"],
         sound=item["sound"],
         reasons=tuple(item["reasons"]),
+        figures=tuple((name, value) for name, value in item["figures"]),
     )

@@ -82,7 +82,12 @@ class ChainTrace:
 
 @frozen(eq=False)
 class PosteriorDiagnostics:
-    """How the chains of one posterior behaved; figures are on the trace of the mean loss."""
+    """How the chains of one posterior behaved; R-hat and the like are of the mean loss's trace.
+
+    figures: what the sampler says about itself, by name: for `hmc` `acceptance`, `divergences`,
+    `step` and `leapfrog_steps`; for `laplace` `parameters`, `directions` (of known curvature),
+    `negative` (of negative curvature, taken as flat) and `newton` (the mode's distance, in sd).
+    """
 
     posterior: str
     r_hat: float
@@ -94,6 +99,7 @@ class PosteriorDiagnostics:
     verdict: str
     sound: bool
     reasons: tuple[str, ...] = ()
+    figures: tuple[tuple[str, float], ...] = ()
 
 
 @frozen(eq=False)

@@ -320,7 +320,7 @@ def test_what_is_not_available_is_told_at_once(plain: World) -> None:
         observable("a", LearningCoefficient(model, hf, held=False)),
         observable("b", Loss(model, lines)),
     ]
-    queries = ask(hf, observables, sgld(kind="hmc"), unit="token")
+    queries = ask(hf, observables, sgld(kind="nuts"), unit="token")
     found = errors(world, queries)
     assert {error.code for error in found} == {"PAT4041"}
     text = " ".join(error.message for error in found)
@@ -328,7 +328,7 @@ def test_what_is_not_available_is_told_at_once(plain: World) -> None:
         "hf_dataset",
         "`jsonl` with the option `tokenizer`",
         "kind `hf`",
-        "`hmc`",
+        "`nuts`",
         "per token",
     ):
         assert words in text

@@ -367,6 +367,37 @@ class WrongSetting(Problem):
 
 
 @problem
+class NoClosedForm(Problem):
+    """A learning coefficient, whose response is of the order that the closed form leaves out."""
+
+    code = "PAT4061"
+    title = "no closed form"
+    message = "`laplace` has no closed form for the learning coefficient in `{observable}`"
+    label = "needs a sampler"
+    help = "sample it with `hmc(…)` or `sgld(…)`, or aim at a loss on probe data"
+
+    observable: str
+
+
+@problem
+class SingularCurvature(Problem):
+    """A posterior that neither curvature nor localisation holds in some directions."""
+
+    code = "PAT4062"
+    title = "the curvature is singular"
+    message = (
+        "{flat} of {parameters} directions have neither curvature nor localization to hold the "
+        "Gaussian of `laplace`"
+    )
+    label = "no Gaussian"
+    help = "write `localization: 1` or more, or sample with `hmc(…)`"
+    exit_status = 4
+
+    flat: int
+    parameters: int
+
+
+@problem
 class Diverged(Problem):
     """A chain that left for infinity."""
 
