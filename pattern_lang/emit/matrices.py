@@ -29,6 +29,8 @@ def susceptibility_bytes(
         "sd": np.ascontiguousarray(susceptibility.sd, np.float64),
         "unit_id": np.ascontiguousarray(units.unit_id, np.int64),
     }
+    if susceptibility.mean_stderr is not None:
+        tensors["mean_stderr"] = np.ascontiguousarray(susceptibility.mean_stderr, np.float64)
     metadata = {
         **provenance,
         "schema": SUSCEPTIBILITY_SCHEMA,

@@ -8,7 +8,7 @@ from pattern_lang.estimate.moments import ChainResult
 from pattern_lang.estimate.table import Array
 
 _LOW, _TOO_LOW = 0.5, 0.1
-_DIVERGENT = 0.01
+_DIVERGENT = 0.05
 _FAR = 1.0
 
 Remark = tuple[str, bool]

@@ -18,7 +18,7 @@ from pattern_lang.ir.observables import Observable
 from pattern_lang.ir.queries import Queries
 from pattern_lang.ir.sources import DataSource, ModelSource
 
-ESTIMATOR_VERSION = 1
+ESTIMATOR_VERSION = 2
 
 
 def document(value: Any, replace: Callable[[Any], Any] = lambda value: None) -> Any:

@@ -19,6 +19,7 @@ from pattern_lang.ir.susceptibility import (
     UnitTable,
 )
 
+_MOMENTS = ("chi", "stderr", "mean", "sd", "mean_stderr")
 _FIGURES = ("r_hat", "effective_draws", "autocorrelation_time", "anchor_loss", "mean_excess")
 
 
@@ -32,6 +33,9 @@ def arrays_of(estimate: Estimate) -> dict[str, Array]:
         "sd": chi.sd,
         "noise/loadings": chi.noise.loadings,
         "noise/basis": chi.noise.basis,
+        "mean_stderr": np.full(len(chi.mean), np.nan)
+        if chi.mean_stderr is None
+        else chi.mean_stderr,
         "size": units.size,
         "figures": np.array(
             [[getattr(d, figure) for figure in _FIGURES] for d in estimate.diagnostics]
@@ -103,7 +107,7 @@ def estimate_of(meta: dict[str, Any], arrays: dict[str, Array]) -> Estimate:
         observables=tuple(meta["observables"]),
         observable_units=tuple(meta["observable_units"]),
         nbeta=meta["nbeta"],
-        **{name: arrays[name] for name in ("chi", "stderr", "mean", "sd")},
+        **{name: arrays[name] for name in _MOMENTS},
         noise=Noise(arrays["noise/loadings"], arrays["noise/basis"], arrays.get("noise/residual")),
     )
     ids = np.arange(chi.chi.shape[1])

@@ -22,7 +22,8 @@ class Susceptibility:
     chi, stderr: (k, n) float32, per observable and unit. mean, sd: (k,) float64, posterior mean
     and standard deviation, in the observable's unit (NaN where the mean is not estimated).
     noise: how replicates of χ, from separate stretches of the chains, deviate from it. They carry
-    the errors that units share; `stderr` is theirs for each entry.
+    the errors that units share; `stderr` is theirs for each entry, and calibrated: χ ± 1.96 stderr
+    covers 95 %. mean_stderr: (k,) float64, that of `mean`.
     """
 
     observables: tuple[str, ...]
@@ -33,6 +34,7 @@ class Susceptibility:
     sd: NDArray[np.float64]
     noise: Noise
     nbeta: float
+    mean_stderr: NDArray[np.float64] | None = None
 
     @property
     def beta(self) -> float:
