@@ -126,6 +126,7 @@ def posterior_document(item: PosteriorDiagnostics) -> dict[str, Any]:
         "r_hat": item.r_hat,
         "effective_draws": item.effective_draws,
         "autocorrelation_time": item.autocorrelation_time,
+        "between_within": item.between_within,
         "anchor_loss": item.anchor_loss,
         "mean_excess": item.mean_excess,
         "split_half": dict(item.split_half),

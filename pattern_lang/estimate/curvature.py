@@ -25,7 +25,7 @@ from pattern_lang.ir.queries import Sampler
 _DENSE = 2048
 _MOST_DIRECTIONS = 1024
 _BASIS_BYTES = 2**28
-_FLAT = 1e-6  # of the sharpest curvature: rounding of the differences
+_FLAT = 1e-6  # of the sharpest curvature, or a thousandth of this: errors of the differences
 
 
 @frozen(eq=False)
@@ -93,7 +93,7 @@ def gaussian_at(
 
 
 def _localised(basis: Tensor, values: Tensor, sampler: Sampler) -> Gaussian:
-    floor = _FLAT * float(values.abs().max())
+    floor = _FLAT * max(float(values.abs().max()), 1e-3)
     # Too little to be told from the localisation is no finding.
     matters = max(floor, 0.01 * sampler.localization / max(sampler.nbeta, 1e-300))
     clipped = int((values < -matters).sum())

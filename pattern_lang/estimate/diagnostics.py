@@ -9,7 +9,7 @@ from attrs import frozen
 from pattern_lang.estimate import conduct
 from pattern_lang.estimate.assemble import PosteriorResult, centred, combine, jacobian_replicates
 from pattern_lang.estimate.available import round_down
-from pattern_lang.estimate.mixing import effective_draws, r_hat
+from pattern_lang.estimate.mixing import between_within, effective_draws, r_hat
 from pattern_lang.estimate.table import Array
 from pattern_lang.ir.queries import Queries
 from pattern_lang.ir.susceptibility import ChainTrace, PosteriorDiagnostics
@@ -76,6 +76,7 @@ def diagnose(queries: Queries, result: PosteriorResult, share: Array) -> Posteri
         sound=sound,
         reasons=tuple(finding.text for finding in ordered),
         figures=tuple(figures.items()),
+        between_within=between_within(losses),
     )
 
 

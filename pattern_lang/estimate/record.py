@@ -20,7 +20,14 @@ from pattern_lang.ir.susceptibility import (
 )
 
 _MOMENTS = ("chi", "stderr", "mean", "sd", "mean_stderr")
-_FIGURES = ("r_hat", "effective_draws", "autocorrelation_time", "anchor_loss", "mean_excess")
+_FIGURES = (
+    "r_hat",
+    "effective_draws",
+    "autocorrelation_time",
+    "anchor_loss",
+    "mean_excess",
+    "between_within",
+)
 
 
 def arrays_of(estimate: Estimate) -> dict[str, Array]:

@@ -4,10 +4,10 @@ The moments of segments are the replicates of χ. Their plain standard error, `s
 for two reasons, and `widening` makes up for both:
 
 - Segments of m draws with autocorrelation time τ are correlated. For an autoregression,
-  `ρ = (τ-1)/(τ+1)`, m times the variance of a segment's mean falls short of its limit by the factor
-  `1 - (τ - 1/τ)(1 - ρ^m)/(2m)` (1/τ at m = 1, towards 1 for long segments). The draws of χ are
-  products `(φ-⟨φ⟩)(ℓ_j-⟨ℓ_j⟩)`, which forget at least as fast as φ in a Gaussian posterior, so the τ
-  of φ errs to the safe side.
+  `ρ = (τ-1)/(τ+1)`, m times the variance of a segment's mean falls short of its limit by the
+  factor `1 - (τ - 1/τ)(1 - ρ^m)/(2m)` (1/τ at m = 1, towards 1 for long segments). The draws of χ are
+  products `(φ-⟨φ⟩)(ℓ_j-⟨ℓ_j⟩)`, which forget at least as fast as φ in a Gaussian posterior, so the
+  τ of φ errs to the safe side.
 - s comes from S segments only, so intervals follow Student's law with S - 1 degrees of freedom.
   Its 97.5 % quantile over the normal one is the factor with which `χ ± 1.96 stderr` covers 95 %.
 

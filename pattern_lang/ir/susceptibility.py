@@ -86,6 +86,7 @@ class ChainTrace:
 class PosteriorDiagnostics:
     """How the chains of one posterior behaved; R-hat and the like are of the mean loss's trace.
 
+    between_within: the variance of the chains' means over that within chains (small is good).
     figures: what the sampler says about itself, by name: for `hmc` `acceptance`, `divergences`,
     `step` and `leapfrog_steps`; for `laplace` `parameters`, `directions` (of known curvature),
     `negative` (of negative curvature, taken as flat) and `newton` (the mode's distance, in sd).
@@ -102,6 +103,7 @@ class PosteriorDiagnostics:
     sound: bool
     reasons: tuple[str, ...] = ()
     figures: tuple[tuple[str, float], ...] = ()
+    between_within: float = 0.0
 
 
 @frozen(eq=False)

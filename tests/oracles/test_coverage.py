@@ -68,7 +68,7 @@ def test_intervals_cover(world: World) -> None:
     "settings",
     [
         {"step": 0.01, "draws": 120, "thin": 3, "burn_in": 30},
-        {"step": 0.01, "draws": 200, "thin": 1, "burn_in": 50},  # segments shorter than τ
+        {"step": 0.01, "draws": 400, "thin": 1, "burn_in": 50},  # segments of little more than τ
         {"step": 0.03, "draws": 200, "thin": 2, "burn_in": 30},
     ],
 )

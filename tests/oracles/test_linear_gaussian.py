@@ -192,3 +192,56 @@ def expected_from(start: Floats) -> Floats:
     moved = Problem(0, 10)
     moved.start = start
     return moved.expected(np.ones(10), TRAIN)
+
+
+@pytest.mark.parametrize("batch", [2, 5])
+def test_noise_of_minibatches(world: World, batch: int) -> None:
+    """ℓ_i = ½ (θ - y_i)²: minibatch noise is additive, and the law of the steps is exact.
+
+    θ ← ρ θ + (ε nβ/2) ξ + √ε η with ρ = 1 - ε (nβ + γ)/2. Within an epoch rows do not repeat, so the
+    N/b batch means ξ of one epoch correlate by -1/(N/b - 1): their noise is less than the Lyapunov
+    equation of independent batches has.
+    """
+    nbeta, gamma, step, rows, copies = 20.0, 5.0, 0.02, 10, 60
+    world.write(
+        "model.py",
+        """
+        import torch
+        from torch import nn
+
+        class Mean(nn.Module):
+            def __init__(self, copies):
+                super().__init__()
+                self.theta = nn.Parameter(torch.zeros(copies, dtype=torch.float64))
+
+            def unit_loss(self, batch):
+                return 0.5 * ((self.theta - batch["y"][:, None]) ** 2).sum(1)
+
+        def build(copies):
+            return Mean(copies)
+        """,
+    )
+    y = np.linspace(-1.5, 1.5, rows)
+    data = world.rows("train", [{"y": value} for value in y.tolist()])
+    loss = observable("loss", Loss(world.model(copies=copies), data))
+    settings = sgld(
+        step=step, nbeta=nbeta, localization=gamma, batch=batch, draws=400, thin=7, burn_in=100
+    )
+    chi = run(world, ask(data, [loss], settings)).susceptibility
+    # All copies see the same minibatches: their noise is shared, that of η is not.
+    rho, lags, epoch = 1 - step * (nbeta + gamma) / 2, 200, rows // batch
+    weight = rho ** np.arange(lags)
+    own = step / (1 - rho**2)
+    of_batch = y.var() / batch * (rows - batch) / (rows - 1)
+    shared = 0.0
+    for phase in range(epoch):
+        number = (np.arange(lags) + phase) // epoch
+        same = number[:, None] == number
+        correlation = np.where(same, -1 / (epoch - 1), 0.0)
+        np.fill_diagonal(correlation, 1.0)
+        shared += weight @ correlation @ weight / epoch
+    shared *= (step * nbeta / 2) ** 2 * of_batch
+    exact = copies * (own + shared + y.var()) / 2
+    assert chi.mean_stderr is not None
+    assert abs(chi.mean[0] - exact) < 3 * chi.mean_stderr[0], (chi.mean, exact, chi.mean_stderr)
+    assert chi.mean_stderr[0] < 0.3 * copies * shared / 2

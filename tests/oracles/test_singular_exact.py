@@ -11,14 +11,16 @@ import numpy as np
 import pytest
 from estimate_samples import World, ask, observable, run, sgld
 from numpy.typing import NDArray
+from oracle_tools import posteriors
 
-from pattern_lang.ir.observables import LearningCoefficient
+from pattern_lang.estimate.assemble import sum_replicates
+from pattern_lang.ir.observables import LearningCoefficient, Loss
 from pattern_lang.ir.susceptibility import Estimate
 
 Floats = NDArray[np.float64]
 COPIES = 150
 
-MODEL = """
+MODEL = '''
     import torch
     from torch import nn
 
@@ -42,6 +44,20 @@ MODEL = """
         inner, outer = t[:, :hidden, None], t[:, hidden:, None]
         return 0.5 * ((outer * torch.tanh(inner * X)).sum(1) ** 2).mean(-1)
 
+    class Curves(nn.Module):
+        """Copies of b tanh(a x); a row is its square at the row's own x, summed over the copies."""
+
+        def __init__(self, copies):
+            super().__init__()
+            self.theta = nn.Parameter(torch.zeros(copies, 2, dtype=torch.float64))
+
+        def unit_loss(self, batch):
+            inner, outer = self.theta.unbind(1)
+            return 0.5 * ((outer * torch.tanh(batch["x"][:, None] * inner)) ** 2).sum(1)
+
+    def curves(copies):
+        return Curves(copies)
+
     class Copies(nn.Module):
         def __init__(self, name, start, copies, arguments):
             super().__init__()
@@ -54,7 +70,7 @@ MODEL = """
 
     def build(kind, start, copies, arguments):
         return Copies(kind, start, copies, arguments)
-"""
+'''
 
 
 def sampled(
@@ -219,3 +235,37 @@ def test_tanh(world: World, hidden: int) -> None:
     start = (0.0,) * (2 * hidden)
     found = sampled(world, "tanh", (hidden,), start, nbeta=nbeta, localization=gamma)
     assert_mean(found, exact)
+
+
+def test_covariance_with_the_loss_is_a_derivative(world: World) -> None:
+    """-Cov(L, A) = ∂⟨A⟩/∂(nβ), for a loss A on other rows; the derivative is by the grid."""
+    nbeta, gamma, copies = 60.0, 1.0, 60
+    world.write("model.py", MODEL)
+    data = world.rows("train", [{"x": x} for x in (0.5, 1.5)])
+    probe = world.rows("probe", [{"x": 3.0}])
+    model = world.model("model.py:curves", copies=copies)
+    axis = middles(-6.0, 6.0, 1500)
+
+    def mean_of_probe(nbeta: float) -> float:
+        def loss(a: Floats, x: float) -> Floats:
+            return np.tanh(a * x) ** 2
+
+        def log(a: Floats) -> Floats:
+            held = nbeta * (loss(a, 0.5) + loss(a, 1.5)) / 2 + gamma
+            return -np.log(held) / 2 - gamma * a**2 / 2
+
+        def value(a: Floats) -> Floats:
+            held = nbeta * (loss(a, 0.5) + loss(a, 1.5)) / 2 + gamma
+            return np.asarray(loss(a, 3.0) / held / 2)
+
+        return Grid(log, axis).mean(value)
+
+    slope = (mean_of_probe(nbeta + 0.5) - mean_of_probe(nbeta - 0.5)) * copies
+    settings = sgld(
+        kind="hmc", step=0.0, batch=0, nbeta=nbeta, localization=gamma, draws=200, burn_in=60
+    )
+    results = posteriors(ask(data, [observable("a", Loss(model, probe))], settings))
+    means = sum_replicates(results, (0, 0, 0))[:, 0].mean(axis=1)
+    error = means.std(ddof=1) / np.sqrt(len(means))
+    assert abs(means.mean() - slope) < 3 * error, (means.mean(), slope, error)
+    assert error < 0.15 * abs(slope)
