@@ -116,6 +116,7 @@ def diagnostics_document(estimate: Estimate) -> dict[str, Any]:
         "schema": DIAGNOSTICS_SCHEMA,
         "posteriors": [posterior_document(item) for item in estimate.diagnostics],
         "chains": [_chain(trace) for trace in estimate.traces],
+        **({"control": dict(estimate.control)} if estimate.control else {}),
     }
 
 

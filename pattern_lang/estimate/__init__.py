@@ -14,7 +14,7 @@ loads no torch. The rooms within, in the order in which an estimate passes them:
 - One chain: `posterior`, `evaluate`, `steps`, `hmc`, `segments`, `moments`, `chain`. Instead of
   chains, the closed form: `curvature`, `gaussian`.
 - All chains: `sampling`, `cost`, `tasks`, `processes`, `jobs`, `worker`.
-- What came out: `assemble`, `mixing`, `diagnostics`, `conduct`, `soundness`,
+- What came out: `assemble`, `mixing`, `diagnostics`, `conduct`, `control`, `soundness`,
   `advice`.
 """
 

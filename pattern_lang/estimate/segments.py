@@ -5,7 +5,7 @@ for two reasons, and `widening` makes up for both:
 
 - Segments of m draws with autocorrelation time τ are correlated. For an autoregression,
   `ρ = (τ-1)/(τ+1)`, m times the variance of a segment's mean falls short of its limit by the
-  factor `1 - (τ - 1/τ)(1 - ρ^m)/(2m)` (1/τ at m = 1, towards 1 for long segments). The draws of χ are
+  factor `1 - (τ - 1/τ)(1 - ρ^m)/(2m)`: 1/τ at m = 1, near 1 for long segments. Draws of χ are
   products `(φ-⟨φ⟩)(ℓ_j-⟨ℓ_j⟩)`, which forget at least as fast as φ in a Gaussian posterior, so the
   τ of φ errs to the safe side.
 - s comes from S segments only, so intervals follow Student's law with S - 1 degrees of freedom.

@@ -112,6 +112,7 @@ class Estimate:
 
     `digests` holds `data`, `model:NAME` and `queries`, each `sha256:…`. `sampled` is false when
     everything came from the cache. `seconds` is the time that the sampling took when it ran.
+    `control` holds, where asked for, the correlation of each observable's χ with that at nβ = 0.
     """
 
     susceptibility: Susceptibility
@@ -121,3 +122,4 @@ class Estimate:
     digests: dict[str, str]
     sampled: bool
     seconds: float
+    control: tuple[tuple[str, float], ...] = ()

@@ -7,6 +7,8 @@ import torch
 from estimate_samples import POLYNOMIAL, World, ask, classifier, observable, run, sgld
 
 from pattern_lang.diagnostics import PatternError
+from pattern_lang.estimate import SilentReporter
+from pattern_lang.estimate.control import with_control
 from pattern_lang.estimate.hmc import DualAveraging, widest
 from pattern_lang.ir.observables import FreeEnergy, LearningCoefficient, Loss
 from pattern_lang.ir.queries import Queries, Sampler
@@ -100,6 +102,23 @@ def test_trajectories_that_leave_are_counted(world: World) -> None:
     assert figures(estimate)["divergences"] > 40
     assert not diagnosis.sound
     assert any("trajectories diverged" in reason for reason in diagnosis.reasons)
+
+
+@pytest.mark.parametrize("nbeta", [0.01, 200.0])
+def test_the_control_at_no_temperature(world: World, nbeta: float) -> None:
+    """A posterior that the localisation rules is told from one that the loss rules."""
+    rows = [[1.0, 0.5, 0.0, 0.0, 0.0], [-1.0, 3.0, 0.0, 0.0, 0.0], [0.0, 8.0, 0.0, 0.0, 0.0]]
+    queries = well(world, rows, sgld(**HMC, nbeta=nbeta, localization=3.0, draws=400, burn_in=60))
+    answer = run(world, queries)
+    found = with_control(queries, answer, world.store, reporter=SilentReporter(), workers=1)
+    ((name, correlation),) = found.control
+    assert name == "p"
+    told = any("nβ = 0 control" in reason for reason in found.diagnostics[0].reasons)
+    assert (correlation > 0.95) == told == (nbeta < 1)
+    assert np.array_equal(found.susceptibility.chi, answer.susceptibility.chi)
+    bare = attrs.evolve(queries, sampler=attrs.evolve(queries.sampler, localization=0.0))
+    with pytest.raises(PatternError, match="PAT4043"):
+        with_control(bare, answer, world.store, reporter=SilentReporter())
 
 
 def test_adapting_needs_a_burn_in(world: World) -> None:
