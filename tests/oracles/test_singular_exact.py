@@ -239,7 +239,7 @@ def test_tanh(world: World, hidden: int) -> None:
 
 def test_covariance_with_the_loss_is_a_derivative(world: World) -> None:
     """-Cov(L, A) = ∂⟨A⟩/∂(nβ), for a loss A on other rows; the derivative is by the grid."""
-    nbeta, gamma, copies = 60.0, 1.0, 60
+    nbeta, gamma, copies = 60.0, 1.0, 80
     world.write("model.py", MODEL)
     data = world.rows("train", [{"x": x} for x in (0.5, 1.5)])
     probe = world.rows("probe", [{"x": 3.0}])
@@ -262,10 +262,17 @@ def test_covariance_with_the_loss_is_a_derivative(world: World) -> None:
 
     slope = (mean_of_probe(nbeta + 0.5) - mean_of_probe(nbeta - 0.5)) * copies
     settings = sgld(
-        kind="hmc", step=0.0, batch=0, nbeta=nbeta, localization=gamma, draws=200, burn_in=60
+        kind="hmc",
+        step=0.0,
+        batch=0,
+        nbeta=nbeta,
+        localization=gamma,
+        chains=2,
+        draws=150,
+        burn_in=40,
     )
     results = posteriors(ask(data, [observable("a", Loss(model, probe))], settings))
     means = sum_replicates(results, (0, 0, 0))[:, 0].mean(axis=1)
     error = means.std(ddof=1) / np.sqrt(len(means))
     assert abs(means.mean() - slope) < 3 * error, (means.mean(), slope, error)
-    assert error < 0.15 * abs(slope)
+    assert error < 0.2 * abs(slope)
