@@ -68,10 +68,10 @@ def test_the_same_numbers_in_any_process(world: World, kind: dict[str, object]) 
     again = run(world, queries)
     assert not again.sampled
     for other in (there, again):
-        assert np.array_equal(here.susceptibility.replicates, other.susceptibility.replicates)
+        assert np.array_equal(here.susceptibility.noise.basis, other.susceptibility.replicates)
         assert here.diagnostics[0].figures == other.diagnostics[0].figures
     other = run(world, attrs.evolve(queries, sampler=attrs.evolve(queries.sampler, seed=1)))
-    assert not np.array_equal(here.susceptibility.replicates, other.susceptibility.replicates)
+    assert not np.array_equal(here.susceptibility.noise.basis, other.susceptibility.replicates)
 
 
 def test_trajectories_that_leave_are_counted(world: World) -> None:

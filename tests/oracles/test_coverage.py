@@ -40,7 +40,7 @@ def coverage(world: World, repeats: int, settings: Sampler) -> dict[str, float]:
     for repeat in range(repeats):
         found = estimated(queries, 10, f"coverage {repeat}")
         hits["chi"].append(np.mean(np.abs(found.chi - chi) < 1.96 * found.stderr))
-        shifts = found.replicates @ TILT
+        shifts = np.stack([found.replicates(row) @ TILT for row in range(2)], axis=1)
         error = shifts.std(axis=0, ddof=1) / np.sqrt(len(shifts))
         hits["shift"].append(np.mean(np.abs(shifts.mean(axis=0) - chi @ TILT) < 1.96 * error))
         assert found.mean_stderr is not None
