@@ -165,7 +165,7 @@ def test_a_flat_loss_needs_localization(world: World) -> None:
     with pytest.raises(PatternError) as caught:
         run(world, well(world, rows, sgld(**LAPLACE, nbeta=10.0, localization=0.0)))
     (error,) = caught.value.diagnostics
-    assert (error.code, error.exit_status) == ("PAT4062", 4)
+    assert (error.code, error.exit_status) == ("PAT4045", 4)
     assert "3 of 3 directions" in error.message
 
 
@@ -175,7 +175,7 @@ def test_learning_coefficients_have_no_closed_form(world: World) -> None:
     llc = observable("llc", LearningCoefficient(model, queries.reweight.data, held=False))
     with pytest.raises(PatternError) as caught:
         run(world, attrs.evolve(queries, observables=(llc,)))
-    assert [error.code for error in caught.value.diagnostics] == ["PAT4061"]
+    assert [error.code for error in caught.value.diagnostics] == ["PAT4044"]
 
 
 def test_what_is_mostly_of_second_order_is_told(world: World) -> None:

@@ -370,7 +370,7 @@ class WrongSetting(Problem):
 class NoClosedForm(Problem):
     """A learning coefficient, whose response is of the order that the closed form leaves out."""
 
-    code = "PAT4061"
+    code = "PAT4044"
     title = "no closed form"
     message = "`laplace` has no closed form for the learning coefficient in `{observable}`"
     label = "needs a sampler"
@@ -383,7 +383,7 @@ class NoClosedForm(Problem):
 class SingularCurvature(Problem):
     """A posterior that neither curvature nor localisation holds in some directions."""
 
-    code = "PAT4062"
+    code = "PAT4045"
     title = "the curvature is singular"
     message = (
         "{flat} of {parameters} directions have neither curvature nor localization to hold the "
