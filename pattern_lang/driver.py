@@ -98,14 +98,18 @@ def compile_pattern(
     reporter: Reporter,
     fresh: bool = False,
     workers: int | None = None,
+    control: bool = False,
 ) -> Compiled:
     """Stages 4-6: estimate, solve and write one pattern into `out / name`.
+
+    With `control`, χ is also estimated at nβ = 0, and compared.
 
     An infeasible or unbounded program and an unsound estimate are answers: they are written too,
     and their diagnostics are errors. Raises PatternError for anything that stops the work before.
     """
     from pattern_lang.emit import check_targets, emit
     from pattern_lang.estimate import estimate
+    from pattern_lang.estimate.control import with_control
     from pattern_lang.estimate.defaults import with_sampler
     from pattern_lang.estimate.soundness import soundness
     from pattern_lang.solve import solve_pattern, verdicts
@@ -117,6 +121,10 @@ def compile_pattern(
         reporter.message(chosen)
         pattern = evolve(pattern, queries=queries)
     answer = estimate(pattern.queries, out / CACHE, reporter=reporter, fresh=fresh, workers=workers)
+    if control:
+        answer = with_control(
+            pattern.queries, answer, out / CACHE, reporter=reporter, fresh=fresh, workers=workers
+        )
     solution = solve_pattern(pattern, answer)
     findings = (*soundness(pattern.queries, answer), *verdicts(pattern, answer, solution))
     text, source = spec.source.text, spec.source.name

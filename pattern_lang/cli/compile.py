@@ -18,6 +18,7 @@ from pattern_lang.driver import ReadSpec, choose_patterns, compile_pattern
 )
 @click.option("--dry-run", is_flag=True, help="Print what would be sampled; run nothing.")
 @click.option("--fresh", is_flag=True, help="Estimate again even where the cache has an answer.")
+@click.option("--control", is_flag=True, help="Estimate at nβ = 0 too, and compare.")
 @click.option("--jobs", type=click.IntRange(1), metavar="N", help="Processes that sample.")
 @params_option
 @search_option
@@ -28,6 +29,7 @@ def compile_(
     out: str,
     dry_run: bool,
     fresh: bool,
+    control: bool,
     jobs: int | None,
     params: dict[str, str],
     search: tuple[str, ...],
@@ -40,7 +42,7 @@ def compile_(
     if dry_run:
         output.diagnostics(spec.diagnostics)
         return _dry_run(spec, names)
-    return _compile_all(spec, names, Path(out), output, fresh=fresh, jobs=jobs)
+    return _compile_all(spec, names, Path(out), output, fresh=fresh, jobs=jobs, control=control)
 
 
 def _dry_run(spec: ReadSpec, names: tuple[str, ...]) -> int:
@@ -59,6 +61,7 @@ def _compile_all(
     *,
     fresh: bool,
     jobs: int | None,
+    control: bool,
 ) -> int:
     from pattern_lang.cli.progress import TerminalReporter
     from pattern_lang.cli.tables import print_outcome
@@ -68,7 +71,9 @@ def _compile_all(
     for name in names:
         if len(names) > 1:
             reporter.message(f"pattern {name}")
-        compiled = compile_pattern(spec, name, out, reporter=reporter, fresh=fresh, workers=jobs)
+        compiled = compile_pattern(
+            spec, name, out, reporter=reporter, fresh=fresh, workers=jobs, control=control
+        )
         print_outcome(compiled)
         found.extend(compiled.diagnostics)
         # One request for a fresh estimate is enough: the patterns of a spec may share it.

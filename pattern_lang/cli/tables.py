@@ -12,6 +12,10 @@ from pattern_lang.ir.queries import Queries
 from pattern_lang.ir.solution import GoalOutcome
 
 _NARROWEST = 100
+_FULL_BATCH = {
+    "hmc": "{0.chains} chains × ({0.burn_in:,} burn-in + {0.draws:,} draws), full batch",
+    "laplace": "the curvature at the checkpoint, and {0.draws:,} draws",
+}
 
 
 @frozen
@@ -146,8 +150,8 @@ def _cost(queries: Queries) -> list[str]:
     sampler = queries.sampler
     if sampler.kind == "default":
         return ["no `estimate` given: the settings are chosen from the size of the model"]
-    if sampler.kind not in ("sgld", "rmsprop_sgld"):
-        return [f"sampler: {sampler.kind}"]
+    if sampler.kind in _FULL_BATCH:
+        return [f"sampler: {sampler.kind}, {_FULL_BATCH[sampler.kind].format(sampler)}"]
     steps = sampler.chains * (sampler.burn_in + sampler.draws * sampler.thin)
     count = len(queries.posteriors)
     draws = count * sampler.chains * sampler.draws

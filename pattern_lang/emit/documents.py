@@ -141,6 +141,7 @@ def diagnostics_document(estimate: Estimate) -> dict[str, Any]:
         "posteriors": [posterior_document(item) for item in estimate.diagnostics],
         "chains": [_chain(trace) for trace in estimate.traces],
         "directions": [_direction(item) for item in estimate.spectra],
+        **({"control": dict(estimate.control)} if estimate.control else {}),
     }
 
 
@@ -164,9 +165,11 @@ def posterior_document(item: PosteriorDiagnostics) -> dict[str, Any]:
         "r_hat": item.r_hat,
         "effective_draws": item.effective_draws,
         "autocorrelation_time": item.autocorrelation_time,
+        "between_within": item.between_within,
         "anchor_loss": item.anchor_loss,
         "mean_excess": item.mean_excess,
         "split_half": dict(item.split_half),
+        "figures": dict(item.figures),
         "verdict": item.verdict,
         "sound": bool(item.sound),
         "reasons": list(item.reasons),

@@ -38,6 +38,8 @@ def susceptibility_bytes(
     if units.unit == "token":
         for name in ("sample_id", "position"):
             tensors[name] = np.ascontiguousarray(units.fields[name], np.int64)
+    if susceptibility.mean_stderr is not None:
+        tensors["mean_stderr"] = np.ascontiguousarray(susceptibility.mean_stderr, np.float64)
     metadata = {
         **provenance,
         "schema": SUSCEPTIBILITY_SCHEMA,

@@ -15,6 +15,9 @@ def advise(setting: Setting) -> str:
     is not the cause, the posterior itself reaches too far from the checkpoint.
     """
     sampler = setting.sampler
+    if sampler.kind in ("hmc", "laplace"):
+        tighter = max(10 * sampler.localization, 1.0)
+        return f"write `localization: {tighter:.1g}`: the posterior reaches too far"
     if sampler.kind != "sgld":
         return f"write `step: {round_down(sampler.step / 4):g}`, or raise `localization`"
     stiffness = stiffness_of(setting)

@@ -8,6 +8,8 @@ relative to their mean: rows of χ sum to zero.
 Replicate b takes its own segment's moments, centred at the GLOBAL means,
 `J_b = -[C_b + (L̄_b - L̄)(ℓ̄_b - ℓ̄)] + explicit part of segment b`, so the plain mean over the
 replicates is the estimate over all draws and slow drifts between segments count in full.
+Replicates are then spread about their mean by `segments.widening`, so that their plain standard
+error, and that of any linear function of them, is calibrated: intervals of ±1.96 cover 95 %.
 Covariances divide by the number of draws: against an unbiased estimate they are low by one part
 in the number of effective draws, far less than their standard error. Where lengths of segments
 differ by a draw, all means weigh segments equally.
@@ -32,8 +34,10 @@ from collections.abc import Sequence
 import numpy as np
 from attrs import evolve, frozen
 
+from pattern_lang.estimate.mixing import effective_draws
 from pattern_lang.estimate.moments import ChainResult, SegmentMoments
 from pattern_lang.estimate.readout import Readout
+from pattern_lang.estimate.segments import widening
 from pattern_lang.estimate.table import Array
 from pattern_lang.ir.noise import noise_of
 from pattern_lang.ir.queries import Queries
@@ -168,11 +172,13 @@ def susceptibility(
     replicates = centred(sum_replicates(results, (2, k, len(size))), share)
     count = len(replicates)
     stderr = replicates.std(axis=0, ddof=1) / np.sqrt(count)
-    mean = constants
+    mean, error = constants, np.zeros(k)
     for result in results:
         values = result.trace.reshape(-1, result.trace.shape[-1])
         means = combine(result.readout.slopes, values.mean(axis=0)[:, None])[:, 0]
         mean = mean + result.readout.offset + means
+        own = combine(result.readout.spread, values.T).var(axis=1)
+        error = error + own * autocorrelation_times(result) / len(values)
     return Susceptibility(
         observables=tuple(observable.name for observable in queries.observables),
         observable_units=tuple(o.unit.canonical.value for o in queries.observables),
@@ -181,6 +187,7 @@ def susceptibility(
         mean=mean,
         sd=np.sqrt(variances(results, k)),
         noise=noise_of(replicates),
+        mean_stderr=np.where(np.isnan(mean), np.nan, np.sqrt(error)),
         nbeta=queries.sampler.nbeta,
     )
 
@@ -201,7 +208,26 @@ def sum_replicates(results: Sequence[PosteriorResult], empty: tuple[int, int, in
     """
     if not results:
         return np.zeros(empty)
-    total = jacobian_replicates(results[0])
+    total = calibrated_replicates(results[0])
     for result in results[1:]:
-        total += jacobian_replicates(result)
+        total += calibrated_replicates(result)
     return total
+
+
+def calibrated_replicates(result: PosteriorResult) -> Array:
+    """Return J of every segment, (S, k, n), spread about the mean as `widening` says."""
+    replicates = jacobian_replicates(result)
+    length = len(result.chains[0].trace) / len(result.chains[0].segments)
+    factors = [widening(tau, length, len(replicates)) for tau in autocorrelation_times(result)]
+    mean = replicates.mean(axis=0)
+    spread: Array = mean + np.array(factors)[:, None] * (replicates - mean)
+    return spread
+
+
+def autocorrelation_times(result: PosteriorResult) -> Array:
+    """Return τ of each observable's part in a posterior, in draws, (k,); 1 where it has none."""
+    chains, draws, q = result.trace.shape
+    traces = combine(result.readout.spread, result.trace.reshape(-1, q).T)
+    return np.array(
+        [trace.size / effective_draws(trace.reshape(chains, draws)) for trace in traces]
+    )

@@ -10,6 +10,7 @@ from pattern_lang.diagnostics.catalogue.components import (
 )
 from pattern_lang.diagnostics.catalogue.estimates import (
     FreeEnergyElsewhere,
+    NoClosedForm,
     NotAvailable,
     WrongSetting,
 )
@@ -18,6 +19,7 @@ from pattern_lang.estimate.needs import data_sets
 from pattern_lang.estimate.token_rows import DTYPES
 from pattern_lang.ir.observables import (
     FreeEnergy,
+    LearningCoefficient,
     Observable,
     PrincipalDirection,
     Restricted,
@@ -26,7 +28,8 @@ from pattern_lang.ir.observables import (
 from pattern_lang.ir.queries import Queries, Sampler
 from pattern_lang.ir.sources import DataSource
 
-SAMPLERS = ("sgld", "rmsprop_sgld")
+SAMPLERS = ("sgld", "rmsprop_sgld", "hmc", "laplace")
+_ADAPTED_IN = 20
 
 
 def check_queries(queries: Queries) -> list[Problem]:
@@ -35,6 +38,8 @@ def check_queries(queries: Queries) -> list[Problem]:
     found += _check_sampler(queries.sampler)
     for observable in queries.observables:
         found += _check_observable(observable, queries.reweight.data)
+        if queries.sampler.kind == "laplace":
+            found += _check_closed_form(observable)
     for data in data_sets(queries):
         found += _check_data(data)
     return _once(found)
@@ -84,6 +89,15 @@ def _check_family(observable: Observable, family: tuple[Observable, ...]) -> Ite
             return
 
 
+def _check_closed_form(observable: Observable) -> Iterator[Problem]:
+    for _, primitive in observable.terms:
+        inner = primitive.primitive if isinstance(primitive, Restricted) else primitive
+        if isinstance(inner, LearningCoefficient | UserObservable):
+            own = isinstance(inner, UserObservable)
+            what = "the function of your own" if own else "the learning coefficient"
+            yield NoClosedForm(span=observable.origin, what=what, observable=observable.name)
+
+
 def _check_data(data: DataSource) -> Iterator[Problem]:
     options = dict(data.arguments)
     if data.reader == "python":
@@ -111,10 +125,14 @@ def _token_option(
 def _check_sampler(sampler: Sampler) -> Iterator[Problem]:
     span = sampler.origin
     if sampler.kind not in SAMPLERS:
-        yield _later(span, f"the sampler `{sampler.kind}`", "use `sgld` or `rmsprop_sgld`")
+        yield _later(
+            span, f"the sampler `{sampler.kind}`", "use `sgld`, `rmsprop_sgld`, `hmc` or `laplace`"
+        )
         return
-    positive = {"step": sampler.step}
-    counts = {"batch": sampler.batch, "chains": sampler.chains, "thin": sampler.thin}
+    minibatches = sampler.kind in ("sgld", "rmsprop_sgld")
+    positive = {"step": sampler.step} if minibatches else {}
+    counts = {"chains": sampler.chains, "thin": sampler.thin}
+    counts |= {"batch": sampler.batch} if minibatches else {}
     zero_or_more = {"nbeta": sampler.nbeta, "localization": sampler.localization}
     for name, value in {**positive, **counts}.items():
         if not (isfinite(value) and value > 0):
@@ -122,6 +140,9 @@ def _check_sampler(sampler: Sampler) -> Iterator[Problem]:
     for name, value in {**zero_or_more, "burn_in": sampler.burn_in}.items():
         if not (isfinite(value) and value >= 0):
             yield _setting(sampler, name, value, "it has to be 0 or more")
+    if sampler.kind == "hmc" and sampler.burn_in < _ADAPTED_IN:
+        rule = f"the step is adapted in it, which takes {_ADAPTED_IN} trajectories or more"
+        yield _setting(sampler, "burn_in", sampler.burn_in, rule)
     if sampler.draws < 4:
         yield _setting(sampler, "draws", sampler.draws, "a chain needs 4 draws or more")
     if sampler.kind == "sgld" and sampler.step * sampler.localization >= 4:

@@ -11,6 +11,8 @@ from torch import Generator, Tensor
 
 from pattern_lang.estimate.errors import ChainDivergedError
 from pattern_lang.estimate.evaluate import Rows, evaluator
+from pattern_lang.estimate.gaussian import run_gaussian
+from pattern_lang.estimate.hmc import Hamiltonian, Target
 from pattern_lang.estimate.moments import Averager, ChainResult, SegmentSums
 from pattern_lang.estimate.network import Batch, Network
 from pattern_lang.estimate.steps import stepper
@@ -55,6 +57,8 @@ def run_chain(
     """
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
+        if setting.sampler.kind == "laplace":
+            return run_gaussian(setting, chain, seed, advance, posterior)
         return _Run(setting, posterior, chain, seed, advance).result()
 
 
@@ -66,9 +70,15 @@ class _Run:
     ) -> None:
         self.setting, self.posterior, self.chain, self.seed = setting, posterior, chain, seed
         self.random = Generator().manual_seed(seed)
-        self.batches = batches(setting, self.random)
         setting.network.reset()
-        self.step = stepper(setting.network, setting.sampler, self.random)
+        self.hamiltonian = None
+        if setting.sampler.kind == "hmc":
+            self.hamiltonian = Hamiltonian(target_of(setting), self.random)
+            self.move: Callable[[], None] = self.hamiltonian.move
+        else:
+            self.batches = batches(setting, self.random)
+            self.step = stepper(setting.network, setting.sampler, self.random)
+            self.move = self.langevin
         self.evaluate = evaluator(setting.network, setting.rows)
         self.done, self.told, self.clock, self.advance = 0, 0, monotonic(), advance
         width = setting.averager.averages.shape[1]
@@ -89,19 +99,22 @@ class _Run:
                 traces.append(self.setting.averager.means(block).numpy())
             segments.append(sums.finish())
         self.advance(self.done - self.told)
-        return ChainResult(self.chain, self.seed, np.concatenate(traces), tuple(segments))
+        figures = self.hamiltonian.figures() if self.hamiltonian else {}
+        return ChainResult(self.chain, self.seed, np.concatenate(traces), tuple(segments), figures)
 
     def walk(self, steps: int) -> None:
-        network = self.setting.network
         for _ in range(steps):
-            losses = network.gradient(next(self.batches))
-            if self.done % _CHECK_EVERY == 0 and not math.isfinite(losses.sum().item()):
-                raise self._diverged("a loss became infinite or undefined")
-            self.step()
+            self.move()
             self.done += 1
             if monotonic() - self.clock > _REPORT_SECONDS:
                 self.advance(self.done - self.told)
                 self.told, self.clock = self.done, monotonic()
+
+    def langevin(self) -> None:
+        losses = self.setting.network.gradient(next(self.batches))
+        if self.done % _CHECK_EVERY == 0 and not math.isfinite(losses.sum().item()):
+            raise self._diverged("a loss became infinite or undefined")
+        self.step()
 
     def draw(self, row: Tensor) -> None:
         self.walk(self.setting.sampler.thin)
@@ -125,6 +138,12 @@ class _Run:
 
     def _diverged(self, symptom: str) -> ChainDivergedError:
         return ChainDivergedError(self.posterior, self.chain, self.done, symptom)
+
+
+def target_of(setting: Setting) -> Target:
+    """Return the energy that Hamiltonian trajectories conserve."""
+    base = setting.anchor[: setting.averager.rows].mean()
+    return Target(setting.network, setting.rows, base, setting.sampler)
 
 
 def batches(setting: Setting, random: Generator) -> Iterator[Batch]:

@@ -74,6 +74,7 @@ class ChainStore:
             "family": key.family,
             "data": json.dumps(key.data),
             "seeds": json.dumps([chain.seed for chain in chains]),
+            "figures": json.dumps([chain.figures for chain in chains]),
         }
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
@@ -107,11 +108,16 @@ def _read(path: Path, key: PosteriorKey) -> tuple[ChainResult, ...] | None:
         if not set(key.data) <= set(followed):
             return None
         columns = [followed.index(digest) for digest in key.data]
-        seeds = json.loads(metadata["seeds"])
-        return tuple(_chain(file, number, seed, columns) for number, seed in enumerate(seeds))
+        seeds, figures = json.loads(metadata["seeds"]), json.loads(metadata["figures"])
+        return tuple(
+            _chain(file, number, seed, figures[number], columns)
+            for number, seed in enumerate(seeds)
+        )
 
 
-def _chain(file: Any, number: int, seed: int, columns: list[int]) -> ChainResult:
+def _chain(
+    file: Any, number: int, seed: int, figures: dict[str, float], columns: list[int]
+) -> ChainResult:
     means, units, rows, cross = (
         file.get_tensor(f"{number}/{name}") for name in ("means", "units", "rows", "cross")
     )
@@ -122,4 +128,4 @@ def _chain(file: Any, number: int, seed: int, columns: list[int]) -> ChainResult
         for s in range(len(means))
     )
     trace = np.ascontiguousarray(file.get_tensor(f"{number}/trace")[:, columns])
-    return ChainResult(number, seed, trace, segments)
+    return ChainResult(number, seed, trace, segments, figures)

@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 _WORTH_PROCESSES = 6.0  # seconds; below it, starting processes costs more than they save
 _START_SECONDS = 2.0  # what a process needs until its first step
 _TIMING_SECONDS = 0.02
+_TYPICAL_LENGTH = 10  # leapfrog steps of a trajectory, before it is adapted
+_MOST_CURVATURES = 2048  # directions along which the closed form measures the curvature
 
 
 @frozen
@@ -71,6 +73,7 @@ def count_cost(
     processors and chains, if the work is worth it.
     """
     tasks = len(losses) * sampler.chains
+    workers = 1 if sampler.kind == "laplace" else workers
     if workers is None:
         workers = _processors() if serial > _WORTH_PROCESSES else 1
     processes = max(1, min(workers, tasks))
@@ -97,28 +100,42 @@ def serial_seconds(setting: "Setting") -> float:
     """Return the seconds that all chains of one posterior need in one process."""
     import torch
 
-    from pattern_lang.estimate.chain import batches
     from pattern_lang.estimate.evaluate import evaluator
+
+    network, sampler = setting.network, setting.sampler
+    out, evaluate = torch.empty_like(setting.anchor), evaluator(network, setting.rows)
+    a_step = _time(_a_step(setting))
+    network.reset()
+    a_draw = _time(lambda: evaluate(out, setting.anchor))
+    gradients = {
+        "hmc": _TYPICAL_LENGTH * setting.steps,
+        "laplace": 2 * min(len(network.theta), _MOST_CURVATURES),
+    }.get(sampler.kind, setting.steps)
+    return sampler.chains * (gradients * a_step + sampler.draws * a_draw)
+
+
+def _a_step(setting: "Setting") -> Callable[[], object]:
+    """Return one gradient step, full batch where the sampler is."""
+    import torch
+
+    from pattern_lang.estimate.chain import batches, target_of
     from pattern_lang.estimate.steps import stepper
 
-    random = torch.Generator().manual_seed(0)
-    supply, network = batches(setting, random), setting.network
+    network, random = setting.network, torch.Generator().manual_seed(0)
     network.reset()
-    move, evaluate = stepper(network, setting.sampler, random), evaluator(network, setting.rows)
-    out = torch.empty_like(setting.anchor)
+    if setting.sampler.kind in ("hmc", "laplace"):
+        target = target_of(setting)
+        return lambda: target.at(target.anchor)
+    supply, move = batches(setting, random), stepper(network, setting.sampler, random)
 
     def step() -> None:
         network.gradient(next(supply))
         move()
 
-    a_step = _time(step)
-    network.reset()
-    a_draw = _time(lambda: evaluate(out, setting.anchor))
-    chain = setting.steps * a_step + setting.sampler.draws * a_draw
-    return setting.sampler.chains * chain
+    return step
 
 
-def _time(work: Callable[[], None]) -> float:
+def _time(work: Callable[[], object]) -> float:
     """Return the seconds of one call: the first is left out where there is time for another."""
     start = perf_counter()
     work()

@@ -6,9 +6,10 @@ from math import inf
 import numpy as np
 from attrs import frozen
 
+from pattern_lang.estimate import conduct
 from pattern_lang.estimate.assemble import PosteriorResult, centred, combine, jacobian_replicates
 from pattern_lang.estimate.available import round_down
-from pattern_lang.estimate.mixing import effective_draws, r_hat
+from pattern_lang.estimate.mixing import between_within, effective_draws, r_hat
 from pattern_lang.estimate.needs import directions_of
 from pattern_lang.estimate.table import Array
 from pattern_lang.ir.queries import Queries
@@ -50,6 +51,7 @@ def diagnose(queries: Queries, result: PosteriorResult, share: Array) -> Posteri
     rhat, effective = r_hat(losses), effective_draws(losses)
     tau = losses.size / effective
     excess = queries.sampler.nbeta * float(losses.mean())
+    figures = conduct.summary(result.chains)
     findings = [
         *_mixing("the mean loss", rhat, effective),
         *_spikes("the mean loss", losses),
@@ -58,6 +60,7 @@ def diagnose(queries: Queries, result: PosteriorResult, share: Array) -> Posteri
         *_below_anchor(losses, excess, effective),
         *_short_segments(result, tau),
         *_large_step(queries, result.stiffness),
+        *_conduct(queries, result, figures),
     ]
     sound = not any(finding.grave for finding in findings)
     verdict = "unsound" if not sound else "sound, with reservations" if findings else "sound"
@@ -73,7 +76,24 @@ def diagnose(queries: Queries, result: PosteriorResult, share: Array) -> Posteri
         verdict=verdict,
         sound=sound,
         reasons=tuple(finding.text for finding in ordered),
+        figures=tuple(figures.items()),
+        between_within=between_within(losses),
     )
+
+
+def _conduct(
+    queries: Queries, result: PosteriorResult, figures: dict[str, float]
+) -> Iterator[Finding]:
+    remarks: list[conduct.Remark] = []
+    if queries.sampler.kind == "hmc":
+        remarks += conduct.trajectories(figures, result.trace[:, :, 0].size)
+    elif queries.sampler.kind == "laplace":
+        remarks += conduct.gaussian(figures)
+        for row, observable in enumerate(queries.observables):
+            weights = result.readout.slopes[row]
+            if weights.any():
+                remarks += conduct.second_order(f"`{observable.name}`", result.trace @ weights)
+    yield from (Finding(text, grave) for text, grave in remarks)
 
 
 def _mixing(what: str, rhat: float, effective: float) -> Iterator[Finding]:

@@ -13,6 +13,7 @@ from typing import Any
 
 import attrs
 import torch
+from safetensors import safe_open
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
@@ -119,16 +120,18 @@ def write_result(folder: Path, task: Task, result: ChainResult) -> None:
         parts = [torch.from_numpy(getattr(segment, name)) for segment in result.segments]
         arrays[name] = torch.stack(parts)
     draft = folder / f".draft-{task.posterior}-{task.chain}"
-    save_file(arrays, draft)
+    save_file(arrays, draft, {"figures": json.dumps(result.figures)})
     draft.replace(_result(folder, task))
 
 
 def read_result(folder: Path, task: Task) -> ChainResult:
     """Return what a chain left; raise FileNotFoundError if it did not finish."""
-    arrays = {name: t.numpy() for name, t in load_file(_result(folder, task)).items()}
+    with safe_open(_result(folder, task), framework="np") as file:
+        arrays = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+        figures = json.loads(file.metadata()["figures"])
     moments = zip(*(arrays[name] for name in _MOMENTS), strict=True)
     segments = tuple(SegmentMoments(*parts) for parts in moments)
-    return ChainResult(task.chain, task.seed, arrays["trace"], segments)
+    return ChainResult(task.chain, task.seed, arrays["trace"], segments, figures)
 
 
 def _describe(folder: Path, number: int, posterior: Posterior) -> dict[str, Any]:

@@ -49,6 +49,17 @@ def _plain_r_hat(trace: Array) -> float:
     return float(np.sqrt((draws - 1) / draws + between / within / draws))
 
 
+def between_within(trace: Array) -> float:
+    """Return the variance of the chains' means over the mean variance within a chain.
+
+    For one chain, of its halves. 0 for a trace that never moves.
+    """
+    chains = trace if len(trace) > 1 else split(trace)
+    within = float(chains.var(axis=1).mean())
+    between = float(chains.mean(axis=1).var(ddof=1))
+    return between / within if within > 0 else 0.0
+
+
 def effective_draws(trace: Array) -> float:
     """Return the effective number of independent draws, for the mean of the trace.
 

@@ -6,7 +6,7 @@ the update of Chan, Golub & LeVeque (1979), centred, in float64. Products that a
 """
 
 import torch
-from attrs import define, frozen
+from attrs import define, field, frozen
 from torch import Tensor
 
 from pattern_lang.estimate.table import Array
@@ -110,9 +110,13 @@ class SegmentMoments:
 
 @frozen(eq=False)
 class ChainResult:
-    """What a chain leaves: the data sets' mean losses relative to θ* (draws, q), and moments."""
+    """What a chain leaves: the data sets' mean losses relative to θ* (draws, q), and moments.
+
+    figures: what else the sampler has to say about itself, by name, such as its `acceptance`.
+    """
 
     chain: int
     seed: int
     trace: Array
     segments: tuple[SegmentMoments, ...]
+    figures: dict[str, float] = field(factory=dict)

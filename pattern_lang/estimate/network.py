@@ -97,16 +97,24 @@ class Network:
 
         The mean is taken by the weights that backward starts from, which spares two operations.
         """
-        self.grad.zero_()
+        self.clear()
         losses = self.row_losses(batch)
         if len(self._even) != len(losses):
             self._even = torch.full_like(losses, 1 / len(losses), requires_grad=False)
+        self.add_gradient(losses, self._even)
+        return losses.detach()
+
+    def clear(self) -> None:
+        """Set `grad` to zero."""
+        self.grad.zero_()
         for block in self.blocks:
             block.inner_grad.zero_()
-        losses.backward(self._even)  # type: ignore[no-untyped-call]
+
+    def add_gradient(self, losses: Tensor, weights: Tensor) -> None:
+        """Add the gradient of `weights · losses` to `grad`."""
+        losses.backward(weights)  # type: ignore[no-untyped-call]
         for block in self.blocks:
             block.outer_grad.copy_(block.inner_grad)
-        return losses.detach()
 
     def reset(self) -> None:
         """Go back to the checkpoint, and put it into the module."""

@@ -22,7 +22,15 @@ from pattern_lang.ir.susceptibility import (
 )
 from pattern_lang.ir.tokens import TokenRows
 
-_FIGURES = ("r_hat", "effective_draws", "autocorrelation_time", "anchor_loss", "mean_excess")
+_MOMENTS = ("chi", "stderr", "mean", "sd", "mean_stderr")
+_FIGURES = (
+    "r_hat",
+    "effective_draws",
+    "autocorrelation_time",
+    "anchor_loss",
+    "mean_excess",
+    "between_within",
+)
 
 
 def arrays_of(estimate: Estimate) -> dict[str, Array]:
@@ -35,6 +43,9 @@ def arrays_of(estimate: Estimate) -> dict[str, Array]:
         "sd": chi.sd,
         "noise/loadings": chi.noise.loadings,
         "noise/basis": chi.noise.basis,
+        "mean_stderr": np.full(len(chi.mean), np.nan)
+        if chi.mean_stderr is None
+        else chi.mean_stderr,
         "size": units.size,
         "figures": np.array(
             [[getattr(d, figure) for figure in _FIGURES] for d in estimate.diagnostics]
@@ -136,6 +147,7 @@ def meta_of(estimate: Estimate) -> dict[str, Any]:
                 "verdict": d.verdict,
                 "sound": d.sound,
                 "reasons": list(d.reasons),
+                "figures": [list(figure) for figure in d.figures],
             }
             for d in estimate.diagnostics
         ],
@@ -151,7 +163,7 @@ def estimate_of(meta: dict[str, Any], arrays: dict[str, Array]) -> Estimate:
         observables=tuple(meta["observables"]),
         observable_units=tuple(meta["observable_units"]),
         nbeta=meta["nbeta"],
-        **{name: arrays[name] for name in ("chi", "stderr", "mean", "sd")},
+        **{name: arrays[name] for name in _MOMENTS},
         noise=Noise(arrays["noise/loadings"], arrays["noise/basis"], arrays.get("noise/residual")),
     )
     ids = np.arange(chi.chi.shape[1])
@@ -196,4 +208,5 @@ def _diagnostics(item: dict[str, Any], figures: dict[str, float]) -> PosteriorDi
         verdict=item["verdict"],
         sound=item["sound"],
         reasons=tuple(item["reasons"]),
+        figures=tuple((name, value) for name, value in item["figures"]),
     )

@@ -24,7 +24,8 @@ class Susceptibility:
     chi, stderr: (k, n) float32, per observable and unit. mean, sd: (k,) float64, posterior mean
     and standard deviation, in the observable's unit (NaN where the mean is not estimated).
     noise: how replicates of χ, from separate stretches of the chains, deviate from it. They carry
-    the errors that units share; `stderr` is theirs for each entry.
+    the errors that units share; `stderr` is theirs for each entry, and calibrated: χ ± 1.96 stderr
+    covers 95 %. mean_stderr: (k,) float64, that of `mean`.
     """
 
     observables: tuple[str, ...]
@@ -35,6 +36,7 @@ class Susceptibility:
     sd: NDArray[np.float64]
     noise: Noise
     nbeta: float
+    mean_stderr: NDArray[np.float64] | None = None
 
     @property
     def beta(self) -> float:
@@ -109,7 +111,13 @@ class ChainTrace:
 
 @frozen(eq=False)
 class PosteriorDiagnostics:
-    """How the chains of one posterior behaved; figures are on the trace of the mean loss."""
+    """How the chains of one posterior behaved; R-hat and the like are of the mean loss's trace.
+
+    between_within: the variance of the chains' means over that within chains (small is good).
+    figures: what the sampler says about itself, by name: for `hmc` `acceptance`, `divergences`,
+    `step` and `leapfrog_steps`; for `laplace` `parameters`, `directions` (of known curvature),
+    `negative` (of negative curvature, taken as flat) and `newton` (the mode's distance, in sd).
+    """
 
     posterior: str
     r_hat: float
@@ -121,6 +129,8 @@ class PosteriorDiagnostics:
     verdict: str
     sound: bool
     reasons: tuple[str, ...] = ()
+    figures: tuple[tuple[str, float], ...] = ()
+    between_within: float = 0.0
 
 
 @frozen
@@ -159,6 +169,7 @@ class Estimate:
     `digests` holds `data`, `model:NAME` and `queries`, each `sha256:…`. `sampled` is false when
     everything came from the cache. `seconds` is the time that the sampling took when it ran.
     `spectra` says of each principal direction what it is, in the order of the observables.
+    `control` holds, where asked for, the correlation of each observable's χ with that at nβ = 0.
     """
 
     susceptibility: Susceptibility
@@ -169,3 +180,4 @@ class Estimate:
     sampled: bool
     seconds: float
     spectra: tuple[Spectrum, ...] = ()
+    control: tuple[tuple[str, float], ...] = ()

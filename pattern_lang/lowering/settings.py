@@ -16,6 +16,10 @@ DEFAULT_CHAINS = 4
 DEFAULT_DRAWS = 200
 BURN_IN_SHARE = 4
 """Without `burn_in`, a quarter of the sampled steps is run before the first draw."""
+ADAPTING = 100
+"""For `hmc`, which adapts in burn-in, at least so many trajectories."""
+CLOSED_FORM_DRAWS = 1600
+"""`laplace` takes so many draws, in antithetic pairs, as a single chain."""
 
 _Check = tuple[str, Callable[[float], bool]]
 _POSITIVE: _Check = ("above zero", lambda x: x > 0)
@@ -49,16 +53,19 @@ def sampler(
         if not holds(value.real):
             raise LoweringError(_out_of_range(name, condition, written[name]))
         numbers[name] = value.real
-    draws, thin = int(numbers.get("draws", DEFAULT_DRAWS)), int(numbers.get("thin", 1))
+    closed = kind == "laplace"
+    draws = int(numbers.get("draws", CLOSED_FORM_DRAWS if closed else DEFAULT_DRAWS))
+    thin = int(numbers.get("thin", 1))
+    burn_in = max(draws * thin // BURN_IN_SHARE, ADAPTING if kind == "hmc" else 0)
     return Sampler(
         kind=kind,
         step=numbers.get("step", 0.0),
         nbeta=numbers["nbeta"],
         localization=numbers["localization"],
         batch=int(numbers.get("batch", 0)),
-        chains=int(numbers.get("chains", DEFAULT_CHAINS)),
+        chains=int(numbers.get("chains", 1 if closed else DEFAULT_CHAINS)),
         draws=draws,
-        burn_in=int(numbers.get("burn_in", draws * thin // BURN_IN_SHARE)),
+        burn_in=0 if closed else int(numbers.get("burn_in", burn_in)),
         thin=thin,
         seed=int(numbers.get("seed", 0)),
         decay=numbers.get("decay", 0.99),

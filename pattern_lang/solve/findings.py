@@ -24,8 +24,8 @@ def verdicts(
 ) -> tuple[Diagnostic, ...]:
     """Return what the solution of a pattern gives cause to say, in source order.
 
-    Errors with exit status 3 where there are no weights to trust; warnings for goals below the
-    noise of the estimate and for a dose of zero.
+    Errors with exit status 3 where there are no weights to trust, with 4 for goals below the noise
+    of the estimate; warnings for a dose of zero.
     """
     problems: list[Problem] = []
     match solution.status:

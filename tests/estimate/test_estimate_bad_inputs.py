@@ -314,8 +314,8 @@ def test_what_is_not_available_is_told_at_once(plain: World) -> None:
     data = DataSource("text", "jsonl", file=world.file("x.jsonl"))
     model = world.model()
     observables = [observable("a", LearningCoefficient(model, data, held=False))]
-    found = errors(world, ask(data, observables, sgld(kind="hmc")))
+    found = errors(world, ask(data, observables, sgld(kind="nuts")))
     assert {error.code for error in found} == {"PAT4041"}
     text = " ".join(error.message for error in found)
-    for words in ("`hmc`",):
+    for words in ("`nuts`",):
         assert words in text

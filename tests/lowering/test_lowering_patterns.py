@@ -37,8 +37,8 @@ SAMPLERS = {
     "rmsprop_sgld(1e-3, 30, 300, 64, decay: 0.9, stabilizer: 1e-4)": Sampler(
         "rmsprop_sgld", 1e-3, 30.0, 300.0, 64, 4, 200, 50, decay=0.9, stabilizer=1e-4
     ),
-    "hmc(nbeta: 30, localization: 0)": Sampler("hmc", 0.0, 30.0, 0.0, 0, 4, 200, 50),
-    "laplace(30, 1)": Sampler("laplace", 0.0, 30.0, 1.0, 0, 4, 200, 50),
+    "hmc(nbeta: 30, localization: 0)": Sampler("hmc", 0.0, 30.0, 0.0, 0, 4, 200, 100),
+    "laplace(30, 1)": Sampler("laplace", 0.0, 30.0, 1.0, 0, 1, 1600, 0),
 }
 
 

@@ -7,7 +7,7 @@ from estimate_samples import World
 from numpy.typing import NDArray
 
 from pattern_lang.estimate import SilentReporter
-from pattern_lang.estimate.assemble import PosteriorResult, jacobian_replicates
+from pattern_lang.estimate.assemble import PosteriorResult, sum_replicates, susceptibility
 from pattern_lang.estimate.chain_store import ChainStore, PosteriorKey
 from pattern_lang.estimate.inputs import load_inputs
 from pattern_lang.estimate.journal import Journal
@@ -15,6 +15,7 @@ from pattern_lang.estimate.sampling import prepare_posteriors, sample_posteriors
 from pattern_lang.estimate.tasks import one_thread
 from pattern_lang.estimate.user_code import UserCode
 from pattern_lang.ir.queries import Queries
+from pattern_lang.ir.susceptibility import Susceptibility
 
 Floats = NDArray[np.float64]
 
@@ -71,9 +72,15 @@ def posteriors(queries: Queries, digest: str = "oracle") -> list[PosteriorResult
 
 def jacobian(queries: Queries) -> tuple[Floats, Floats]:
     """Return the response before centring, and its standard error, (k, n) each."""
-    replicates = sum(jacobian_replicates(result) for result in posteriors(queries))
-    assert not isinstance(replicates, int)
+    replicates = sum_replicates(posteriors(queries), (0, 0, 0))
     return replicates.mean(axis=0), replicates.std(axis=0, ddof=1) / np.sqrt(len(replicates))
 
 
-__all__ = ["Quadrature", "StepLaw", "World", "jacobian", "posteriors"]
+def estimated(queries: Queries, rows: int, digest: str = "oracle") -> Susceptibility:
+    """Return χ over single rows, without the cache; chains are seeded by `digest`."""
+    return susceptibility(
+        queries, posteriors(queries, digest), np.ones(rows), np.zeros(len(queries.observables))
+    )
+
+
+__all__ = ["Quadrature", "StepLaw", "World", "estimated", "jacobian", "posteriors"]

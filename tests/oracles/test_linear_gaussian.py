@@ -55,7 +55,10 @@ class Problem:
 
     def expected(self, weights: Floats, rows: "Problem") -> Floats:
         """Return the exact mean loss of each row of another problem."""
-        mean, cov = self.posterior(weights)
+        return self.losses(rows, *self.posterior(weights))
+
+    def losses(self, rows: "Problem", mean: Floats, cov: Floats) -> Floats:
+        """Return the mean loss of each row of a problem under N(mean, cov)."""
         return 0.5 * ((rows.x @ mean - rows.y) ** 2 + np.einsum("ij,jk,ik->i", rows.x, cov, rows.x))
 
     def covariance(self, rows: "Problem", step: float = STEP) -> Floats:
@@ -191,37 +194,54 @@ def expected_from(start: Floats) -> Floats:
     return moved.expected(np.ones(10), TRAIN)
 
 
-def coverage(world: World, repeats: int) -> tuple[float, float]:
-    """Return how often 95 % intervals hold the truth: of entries, and of a predicted shift."""
-    model, train, probe = setting(world)
-    raw = -TRAIN.covariance(PROBE).mean(axis=0)
-    exact = raw - raw.mean()
-    tilt = np.linspace(-1, 1, 10)
-    settings = sgld(step=STEP, nbeta=NBETA, localization=GAMMA, draws=120, thin=3, burn_in=30)
-    queries = ask(train, [observable("loss", Loss(model, probe))], settings)
-    entries, shifts = [], []
-    for repeat in range(repeats):
-        replicates = centred(
-            jacobian_replicates(posteriors(queries, f"coverage {repeat}")[0]), np.full(10, 0.1)
-        )[:, 0]
-        quantile = 2.04  # of Student's t with 31 degrees of freedom
-        for values, truth, found in (
-            (replicates, exact, entries),
-            (replicates @ tilt, exact @ tilt, shifts),
-        ):
-            error = values.std(axis=0, ddof=1) / np.sqrt(len(values))
-            found.append(np.mean(np.abs(values.mean(axis=0) - truth) < quantile * error))
-    return float(np.mean(entries)), float(np.mean(shifts))
+@pytest.mark.parametrize("batch", [2, 5])
+def test_noise_of_minibatches(world: World, batch: int) -> None:
+    """ℓ_i = ½ (θ - y_i)²: minibatch noise is additive, and the law of the steps is exact.
 
+    θ ← ρ θ + (ε nβ/2) ξ + √ε η with ρ = 1 - ε (nβ + γ)/2. Within an epoch rows do not repeat, so the
+    N/b batch means ξ of one epoch correlate by -1/(N/b - 1): their noise is less than the Lyapunov
+    equation of independent batches has.
+    """
+    nbeta, gamma, step, rows, copies = 20.0, 5.0, 0.02, 10, 60
+    world.write(
+        "model.py",
+        """
+        import torch
+        from torch import nn
 
-def test_standard_errors_cover(world: World) -> None:
-    entries, shifts = coverage(world, 60)
-    assert 0.88 <= entries <= 0.99
-    assert 0.85 <= shifts <= 1.0
+        class Mean(nn.Module):
+            def __init__(self, copies):
+                super().__init__()
+                self.theta = nn.Parameter(torch.zeros(copies, dtype=torch.float64))
 
+            def unit_loss(self, batch):
+                return 0.5 * ((self.theta - batch["y"][:, None]) ** 2).sum(1)
 
-@pytest.mark.slow
-def test_standard_errors_cover_closely(world: World) -> None:
-    entries, shifts = coverage(world, 400)
-    assert 0.89 <= entries <= 0.97
-    assert 0.88 <= shifts <= 0.98
+        def build(copies):
+            return Mean(copies)
+        """,
+    )
+    y = np.linspace(-1.5, 1.5, rows)
+    data = world.rows("train", [{"y": value} for value in y.tolist()])
+    loss = observable("loss", Loss(world.model(copies=copies), data))
+    settings = sgld(
+        step=step, nbeta=nbeta, localization=gamma, batch=batch, draws=400, thin=7, burn_in=100
+    )
+    chi = run(world, ask(data, [loss], settings)).susceptibility
+    # All copies see the same minibatches: their noise is shared, that of η is not.
+    rho, lags, epoch = 1 - step * (nbeta + gamma) / 2, 200, rows // batch
+    weight = rho ** np.arange(lags)
+    own = step / (1 - rho**2)
+    of_batch = y.var() / batch * (rows - batch) / (rows - 1)
+    shared = 0.0
+    for phase in range(epoch):
+        number = (np.arange(lags) + phase) // epoch
+        same = number[:, None] == number
+        correlation = np.where(same, -1 / (epoch - 1), 0.0)
+        np.fill_diagonal(correlation, 1.0)
+        shared += weight @ correlation @ weight / epoch
+    shared *= (step * nbeta / 2) ** 2 * of_batch
+    exact = copies * (own + shared + y.var()) / 2
+    assert chi.mean_stderr is not None
+    assert abs(chi.mean[0] - exact) < 3 * chi.mean_stderr[0], (chi.mean, exact, chi.mean_stderr)
+    assert chi.mean_stderr[0] < 0.3 * copies * shared / 2

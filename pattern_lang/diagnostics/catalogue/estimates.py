@@ -366,6 +366,38 @@ class WrongSetting(Problem):
 
 
 @problem
+class NoClosedForm(Problem):
+    """An observable whose response the closed form leaves out or cannot differentiate."""
+
+    code = "PAT4044"
+    title = "no closed form"
+    message = "`laplace` has no closed form for {what} in `{observable}`"
+    label = "needs a sampler"
+    help = "sample it with `hmc(…)` or `sgld(…)`, or aim at a loss on probe data"
+
+    what: str
+    observable: str
+
+
+@problem
+class SingularCurvature(Problem):
+    """A posterior that neither curvature nor localisation holds in some directions."""
+
+    code = "PAT4045"
+    title = "the curvature is singular"
+    message = (
+        "{flat} of {parameters} directions have neither curvature nor localization to hold the "
+        "Gaussian of `laplace`"
+    )
+    label = "no Gaussian"
+    help = "write `localization: 1` or more, or sample with `hmc(…)`"
+    exit_status = 4
+
+    flat: int
+    parameters: int
+
+
+@problem
 class Diverged(Problem):
     """A chain that left for infinity."""
 

@@ -72,7 +72,7 @@ class BelowNoise(Problem):
     )
     label: ClassVar[str] = "smaller than {twice}"
     help: ClassVar[str] = "ask for more, or estimate with more draws"
-    severity: ClassVar[Severity] = Severity.WARNING
+    exit_status: ClassVar[int] = 4
 
     observable: str
     requested: str

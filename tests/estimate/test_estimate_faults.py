@@ -1,0 +1,141 @@
+"""Known faults of susceptibility estimators, each with a test that it is not one of ours."""
+
+from textwrap import dedent
+
+import attrs
+import numpy as np
+import pytest
+import torch
+from estimate_samples import CLASSIFIER, ROWS, World, ask, classifier, observable, run, sgld
+from safetensors.torch import save_file
+
+from pattern_lang.diagnostics import PatternError
+from pattern_lang.estimate.moments import Averager, SegmentSums
+from pattern_lang.ir.observables import Loss
+
+WATCHED = CLASSIFIER.replace(
+    "            scores =",
+    """            import pathlib
+            assert not self.training and not self.drop.training
+            with (pathlib.Path(__file__).parent / "seen.txt").open("a") as seen:
+                seen.write(",".join(f"{x:.6f}" for x in batch["x"][:, 0].tolist()) + "\\n")
+            scores =""",
+)
+
+
+@pytest.mark.parametrize("kind", ["sgld", "rmsprop_sgld"])
+def test_a_chain_that_fails_is_an_error(world: World, kind: str) -> None:
+    """And not a warning above a biased, finite coefficient."""
+    world.write("data.py", ROWS)
+    world.write(
+        "model.py",
+        CLASSIFIER.replace(
+            "return nn.", "scores = scores / (self.outer.bias.sum() < 0.6)\n            return nn."
+        ),
+    )
+    data, model = world.data(), world.model()
+    loss = observable("l", Loss(model, data))
+    with pytest.raises(PatternError) as caught:
+        run(world, ask(data, [loss], sgld(kind=kind, step=0.02, batch=8, draws=400)))
+    (error,) = caught.value.diagnostics
+    assert (error.code, error.exit_status) == ("PAT4051", 4)
+    assert not list(world.store.rglob("*.safetensors"))  # nothing of it is kept
+
+
+def test_stored_results_belong_to_contents_and_not_to_paths(world: World) -> None:
+    """Another checkpoint, or other rows, at the same path are another estimate."""
+    queries = classifier(world)
+    model = attrs.evolve(world.model(weights="net.safetensors"))
+    observables = tuple(
+        attrs.evolve(
+            o,
+            terms=tuple((c, attrs.evolve(p, model=model)) for c, p in o.terms),  # type: ignore[type-var]
+        )
+        for o in queries.observables
+    )
+    posteriors = tuple(attrs.evolve(q, model=model) for q in queries.posteriors)
+    queries = attrs.evolve(queries, observables=observables, posteriors=posteriors)
+    found = []
+    for scale in (1.0, 2.0):
+        torch.manual_seed(0)
+        state = {
+            "inner.weight": torch.randn(4, 3) * scale,
+            "inner.bias": torch.zeros(4),
+            "outer.weight": torch.randn(2, 4),
+            "outer.bias": torch.zeros(2),
+        }
+        save_file(state, world.folder / "net.safetensors")
+        found.append(run(world, queries))
+    world.write("data.py", ROWS.replace("0.3 * x[1]", "0.4 * x[1]"))
+    found.append(run(world, queries))
+    assert all(estimate.sampled for estimate in found)
+    for one, other in ((0, 1), (1, 2)):
+        assert not np.array_equal(found[one].susceptibility.chi, found[other].susceptibility.chi)
+    assert not run(world, queries).sampled
+
+
+def test_the_network_never_trains(world: World) -> None:
+    """No dropout, and no mode of training, whatever mode the builder leaves behind."""
+    queries = classifier(world, draws=4, chains=1, burn_in=1)
+    world.write("model.py", WATCHED.replace("return Net(width)", "return Net(width).train()"))
+    run(world, queries)
+    assert (world.folder / "seen.txt").exists()
+
+
+def test_losses_at_the_checkpoint_are_deterministic(world: World) -> None:
+    """With dropout on, two runs of different chains would not share the loss at θ*."""
+    queries = classifier(world)
+    other = attrs.evolve(queries, sampler=attrs.evolve(queries.sampler, seed=9))
+    here, there = run(world, queries).diagnostics[0], run(world, other).diagnostics[0]
+    assert here.anchor_loss == there.anchor_loss
+
+
+def test_small_excesses_keep_their_covariance() -> None:
+    """Products that are not centred lose 8 % in float32 at a loss excess of 0.003."""
+    random = np.random.default_rng(0)
+    draws = 4.0 + 0.003 * random.standard_normal((500, 1)) + 1e-4 * random.standard_normal((500, 6))
+    averages = torch.full((1, 6), 1 / 6, dtype=torch.float64)
+    averager = Averager(averages, torch.ones(1, 6, dtype=torch.bool), None, 6)
+    sums = SegmentSums.empty(averager)
+    for start in range(0, 500, 50):
+        sums.add(torch.from_numpy(draws[start : start + 50]), averager)
+    exact = ((draws.mean(1) - draws.mean()) @ (draws - draws.mean(0))) / 500
+    assert sums.finish().cross[0] == pytest.approx(exact, rel=1e-9)
+    single = draws.astype(np.float32)
+    lost = (single.mean(1) @ single) / 500 - single.mean(0) * single.mean()
+    assert np.abs(lost / exact - 1).max() > 0.01  # what uncentred float32 products would say
+
+
+def test_every_chain_has_its_own_minibatches(world: World) -> None:
+    """A shared order makes chains look alike and flatters R-hat."""
+    queries = classifier(world, draws=6, chains=3, burn_in=0, batch=8)
+    world.write("model.py", WATCHED)
+    run(world, queries)
+    seen = (world.folder / "seen.txt").read_text().splitlines()
+    steps = [line for line in seen if line.count(",") == 7]
+    while steps[-1] == steps[-2]:
+        steps.pop()  # the curvature, measured on the first rows after the chains
+    steps = steps[: len(steps) - (steps[-1] == _first_rows())]
+    # Three chains of six steps; timing before them takes minibatches too.
+    chains = [tuple(steps[-18:][6 * number : 6 * number + 6]) for number in range(3)]
+    assert len(set(chains)) == 3
+    assert len({line for chain in chains for line in chain}) > 12
+
+
+def _first_rows() -> str:
+    scope: dict[str, object] = {}
+    exec(dedent(ROWS), scope)  # noqa: S102
+    rows = scope["train"]()  # type: ignore[operator]
+    return ",".join(f"{row['x'][0]:.6f}" for row in rows[:8])
+
+
+def test_estimates_have_error_bars_and_diagnostics(world: World) -> None:
+    estimate = run(world, classifier(world, draws=100))
+    chi, (diagnosis,) = estimate.susceptibility, estimate.diagnostics
+    assert (chi.stderr > 0).all()
+    assert chi.mean_stderr is not None
+    assert (chi.mean_stderr > 0).all()
+    for figure in (diagnosis.r_hat, diagnosis.effective_draws, diagnosis.autocorrelation_time):
+        assert np.isfinite(figure)
+    assert diagnosis.verdict
+    assert diagnosis.between_within >= 0
