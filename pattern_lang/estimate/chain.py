@@ -4,7 +4,6 @@ import math
 from collections.abc import Callable, Iterator
 from time import monotonic
 
-import numpy as np
 import torch
 from attrs import frozen
 from torch import Generator, Tensor
@@ -13,7 +12,7 @@ from pattern_lang.estimate.errors import ChainDivergedError
 from pattern_lang.estimate.evaluate import Rows, evaluator
 from pattern_lang.estimate.gaussian import run_gaussian
 from pattern_lang.estimate.hmc import Hamiltonian, Target
-from pattern_lang.estimate.moments import Averager, ChainResult, SegmentSums
+from pattern_lang.estimate.moments import Accumulator, Averager, ChainResult
 from pattern_lang.estimate.network import Batch, Network
 from pattern_lang.estimate.steps import stepper
 from pattern_lang.ir.queries import Sampler
@@ -88,19 +87,15 @@ class _Run:
 
     def result(self) -> ChainResult:
         self.walk(self.setting.sampler.burn_in)
-        traces, segments = [], []
-        for length in self.setting.segments:
-            sums = SegmentSums.empty(self.setting.averager)
-            for start in range(0, length, len(self.block)):
-                block = self.block[: min(len(self.block), length - start)]
-                for row in block:
-                    self.draw(row)
-                sums.add(block, self.setting.averager)
-                traces.append(self.setting.averager.means(block).numpy())
-            segments.append(sums.finish())
+        moments = Accumulator(self.setting.averager, self.setting.segments)
+        while moments.room:
+            block = self.block[: min(len(self.block), moments.room)]
+            for row in block:
+                self.draw(row)
+            moments.add(block)
         self.advance(self.done - self.told)
         figures = self.hamiltonian.figures() if self.hamiltonian else {}
-        return ChainResult(self.chain, self.seed, np.concatenate(traces), tuple(segments), figures)
+        return moments.result(self.chain, self.seed, figures)
 
     def walk(self, steps: int) -> None:
         for _ in range(steps):

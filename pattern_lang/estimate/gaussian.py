@@ -18,7 +18,6 @@ minimum; learning coefficients are refused for that reason. With `γ/nβ` fixed,
 import math
 from typing import TYPE_CHECKING
 
-import numpy as np
 import torch
 from torch import Generator, Tensor
 
@@ -26,7 +25,7 @@ from pattern_lang.estimate.curvature import Gaussian, gaussian_at
 from pattern_lang.estimate.errors import ChainDivergedError
 from pattern_lang.estimate.evaluate import Rows, chunks_of, evaluator
 from pattern_lang.estimate.hmc import leading_batches
-from pattern_lang.estimate.moments import ChainResult, SegmentSums
+from pattern_lang.estimate.moments import Accumulator, ChainResult
 from pattern_lang.estimate.network import Network
 
 if TYPE_CHECKING:
@@ -53,29 +52,27 @@ def run_gaussian(
     derivative = derivatives(setting, gaussian, gradients)
     closed = averager.unit_losses(derivative[:, : averager.rows])
     random, evaluate = Generator().manual_seed(seed), evaluator(network, setting.rows)
-    anchor, done, traces, segments = network.anchor.double(), 0, [], []
+    anchor, done = network.anchor.double(), 0
+    moments = Accumulator(averager, [length // 2 for length in setting.segments], closed)
     ends = torch.empty(2, setting.rows.width, dtype=torch.float64)
-    for length in setting.segments:
-        sums, pairs = SegmentSums.empty(averager), length // 2
-        for start in range(0, pairs, _BLOCK):
-            evens = torch.empty(min(_BLOCK, pairs - start), ends.shape[1], dtype=torch.float64)
-            for even in evens:
-                delta = gaussian.draw(random)
-                for end, sign in zip(ends, (1, -1), strict=True):
-                    network.theta.copy_(anchor.add(delta, alpha=sign))
-                    evaluate(end, setting.anchor)
-                if not math.isfinite(ends.sum().item()):
-                    raise ChainDivergedError(posterior, chain, done, "a draw's loss is infinite")
-                traces.append(averager.means(ends).numpy())
-                torch.mean(ends, 0, out=even)
-                done += 2
-            sums.add(evens, averager)
-        sums.cross.add_(closed, alpha=sums.count)
-        segments.append(sums.finish())
+    while moments.room:
+        evens = torch.empty(min(_BLOCK, moments.room), ends.shape[1], dtype=torch.float64)
+        trace = []
+        for even in evens:
+            delta = gaussian.draw(random)
+            for end, sign in zip(ends, (1, -1), strict=True):
+                network.theta.copy_(anchor.add(delta, alpha=sign))
+                evaluate(end, setting.anchor)
+            if not math.isfinite(ends.sum().item()):
+                raise ChainDivergedError(posterior, chain, done, "a draw's loss is infinite")
+            trace.append(averager.means(ends))
+            torch.mean(ends, 0, out=even)
+            done += 2
+        moments.add(evens, torch.cat(trace))
     network.reset()
     advance(done)
     figures = _figures(setting, gaussian, gradients[0])
-    return ChainResult(chain, seed, np.concatenate(traces), tuple(segments), figures)
+    return moments.result(chain, seed, figures)
 
 
 def data_gradients(network: Network, rows: Rows, averages: Tensor) -> list[Tensor]:

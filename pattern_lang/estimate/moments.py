@@ -5,11 +5,15 @@ the update of Chan, Golub & LeVeque (1979), centred, in float64. Products that a
 8 % of a covariance in float32 at the small loss excess of a localised posterior.
 """
 
+from collections.abc import Sequence
+
 import torch
 from attrs import define, field, frozen
 from torch import Tensor
 
 from pattern_lang.estimate.table import Array
+
+_MOMENTS = ("means", "units", "rows", "cross")
 
 
 @frozen(eq=False)
@@ -106,6 +110,70 @@ class SegmentMoments:
     units: Array
     rows: Array
     cross: Array
+
+
+class Accumulator:
+    """The moments of a chain in the making: draws go in block by block, segments end by themselves.
+
+    Its state is a dictionary of tensors, so that a chain can stop after any block and go on.
+    """
+
+    def __init__(
+        self, averager: Averager, lengths: Sequence[int], closed: Tensor | None = None
+    ) -> None:
+        """Begin. lengths: draws of each segment. closed: (q, n) covariances known beside them."""
+        self.averager, self.lengths, self.closed = averager, tuple(lengths), closed
+        self.finished: list[SegmentMoments] = []
+        self.traces: list[Tensor] = []
+        self.sums = SegmentSums.empty(averager)
+
+    @property
+    def room(self) -> int:
+        """Return how many draws the present segment still takes; 0 when all are done."""
+        if len(self.finished) == len(self.lengths):
+            return 0
+        return self.lengths[len(self.finished)] - self.sums.count
+
+    def add(self, block: Tensor, trace: Tensor | None = None) -> None:
+        """Take a block of draws, (B, R) entry losses, at most `room` of them.
+
+        trace: (T, q) what the trace shows, where that is not the means of the block.
+        """
+        self.sums.add(block, self.averager)
+        self.traces.append(self.averager.means(block) if trace is None else trace)
+        if not self.room:
+            if self.closed is not None:
+                self.sums.cross.add_(self.closed, alpha=self.sums.count)
+            self.finished.append(self.sums.finish())
+            self.sums = SegmentSums.empty(self.averager)
+
+    def result(self, chain: int, seed: int, figures: dict[str, float]) -> "ChainResult":
+        """Return what the chain leaves."""
+        trace = torch.cat(self.traces).numpy()
+        return ChainResult(chain, seed, trace, tuple(self.finished), figures)
+
+    def state(self) -> dict[str, Tensor]:
+        """Return all that has been accumulated."""
+        sums = self.sums
+        empty = torch.zeros(0, len(self.averager.averages), dtype=torch.float64)
+        state = {"count": torch.tensor(sums.count), "trace": torch.cat([*self.traces, empty])}
+        state |= {f"sums/{name}": getattr(sums, name) for name in _MOMENTS}
+        for number, segment in enumerate(self.finished):
+            parts = {name: torch.from_numpy(getattr(segment, name)) for name in _MOMENTS}
+            state |= {f"{number}/{name}": part for name, part in parts.items()}
+        return state
+
+    def restore(self, state: dict[str, Tensor]) -> None:
+        """Go on from a state."""
+        done = sum(name.endswith("/cross") for name in state) - 1
+        self.finished = [
+            SegmentMoments(*(state[f"{number}/{name}"].numpy() for name in _MOMENTS))
+            for number in range(done)
+        ]
+        self.traces = [state["trace"]] if len(state["trace"]) else []
+        self.sums = SegmentSums(
+            int(state["count"]), *(state[f"sums/{name}"].clone() for name in _MOMENTS)
+        )
 
 
 @frozen(eq=False)
