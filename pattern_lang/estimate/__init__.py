@@ -13,11 +13,11 @@ loads no torch. The rooms within, in the order in which an estimate passes them:
   is in the folder of that name.
 - What moves, where a component alone does: `selection`, `components`, `transformer`, `layouts`.
 - What to evaluate, and what observables read off it: `layout`, `probes`, `readout`.
-- One chain: `posterior`, `evaluate`, `steps`, `hmc`, `segments`, `moments`, `chain`. Instead of
-  chains, the closed form: `curvature`, `gaussian`.
+- One chain: `posterior`, `evaluate`, `steps`, `hmc`, `segments`, `stretches`, `moments`, `chain`.
+  Instead of chains, the closed form: `curvature`, `gaussian`.
 - All chains: `sampling`, `cost`, `tasks`, `processes`, `jobs`, `worker`.
-- What came out: `assemble`, `directions`, `mixing`, `diagnostics`, `conduct`, `control`,
-  `soundness`, `advice`.
+- What came out: `responses`, `assemble`, `directions`, `mixing`, `diagnostics`, `conduct`,
+  `control`, `soundness`, `advice`.
 """
 
 from pattern_lang.estimate.cost import CostEstimate

@@ -80,7 +80,7 @@ class _Run:
             self.move = self.langevin
         self.evaluate = evaluator(setting.network, setting.rows)
         self.done, self.told, self.clock, self.advance = 0, 0, monotonic(), advance
-        width = setting.averager.averages.shape[1]
+        width = setting.averager.width
         size = max(1, min(_BLOCK_DRAWS, _BLOCK_BYTES // (8 * width), max(setting.segments)))
         self.block = torch.empty(size, width, dtype=torch.float64)
         self.limit = self._absurd_excess()

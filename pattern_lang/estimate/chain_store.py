@@ -9,20 +9,18 @@ every data set that is needed.
 import json
 from contextlib import suppress
 from pathlib import Path
-from typing import Any
 from uuid import uuid4
 
-import numpy as np
 from attrs import define, frozen
 from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save_file
 
 from pattern_lang.estimate.digests import digest_of
-from pattern_lang.estimate.moments import ChainResult, SegmentMoments
+from pattern_lang.estimate.moments import ChainResult, chain_arrays, chain_of
 from pattern_lang.estimate.reporter import Reporter
 from pattern_lang.estimate.table import Array
 
-SCHEMA = "pattern-lang/chains/1"
+SCHEMA = "pattern-lang/chains/2"
 
 
 @frozen
@@ -93,9 +91,7 @@ def _family(folder: Path, key: PosteriorKey) -> Path:
 def _arrays(chains: tuple[ChainResult, ...]) -> dict[str, Array]:
     arrays: dict[str, Array] = {}
     for number, chain in enumerate(chains):
-        arrays[f"{number}/trace"] = np.ascontiguousarray(chain.trace)
-        for name in ("means", "units", "rows", "cross"):
-            arrays[f"{number}/{name}"] = np.stack([getattr(s, name) for s in chain.segments])
+        arrays |= {f"{number}/{name}": array for name, array in chain_arrays(chain).items()}
     return arrays
 
 
@@ -109,23 +105,10 @@ def _read(path: Path, key: PosteriorKey) -> tuple[ChainResult, ...] | None:
             return None
         columns = [followed.index(digest) for digest in key.data]
         seeds, figures = json.loads(metadata["seeds"]), json.loads(metadata["figures"])
-        return tuple(
-            _chain(file, number, seed, figures[number], columns)
-            for number, seed in enumerate(seeds)
-        )
-
-
-def _chain(
-    file: Any, number: int, seed: int, figures: dict[str, float], columns: list[int]
-) -> ChainResult:
-    means, units, rows, cross = (
-        file.get_tensor(f"{number}/{name}") for name in ("means", "units", "rows", "cross")
-    )
-    segments = tuple(
-        SegmentMoments(
-            means[s, columns], units[s], rows[s], np.ascontiguousarray(cross[s, columns])
-        )
-        for s in range(len(means))
-    )
-    trace = np.ascontiguousarray(file.get_tensor(f"{number}/trace")[:, columns])
-    return ChainResult(number, seed, trace, segments, figures)
+        chains = []
+        for number, seed in enumerate(seeds):
+            own = f"{number}/"
+            names = (name for name in file.keys() if name.startswith(own))  # noqa: SIM118
+            arrays = {name.removeprefix(own): file.get_tensor(name) for name in names}
+            chains.append(chain_of(number, seed, arrays, figures[number]).following(columns))
+        return tuple(chains)

@@ -7,10 +7,11 @@ import numpy as np
 from attrs import frozen
 
 from pattern_lang.estimate import conduct
-from pattern_lang.estimate.assemble import PosteriorResult, centred, combine, jacobian_replicates
+from pattern_lang.estimate.assemble import centred
 from pattern_lang.estimate.available import round_down
 from pattern_lang.estimate.mixing import between_within, effective_draws, r_hat
 from pattern_lang.estimate.needs import directions_of
+from pattern_lang.estimate.responses import PosteriorResult, combine, response
 from pattern_lang.estimate.table import Array
 from pattern_lang.ir.queries import Queries
 from pattern_lang.ir.susceptibility import ChainTrace, PosteriorDiagnostics
@@ -190,7 +191,7 @@ def _below_anchor(losses: Array, excess: float, effective: float) -> Iterator[Fi
 
 
 def _short_segments(result: PosteriorResult, tau: float) -> Iterator[Finding]:
-    shortest = len(result.chains[0].trace) / len(result.chains[0].segments)
+    shortest = len(result.chains[0].trace) / result.chains[0].stretches
     if shortest < _SHORT_SEGMENT * tau:
         text = (
             f"standard errors may be too small: they come from segments of {shortest:.0f} draws, "
@@ -202,13 +203,17 @@ def _short_segments(result: PosteriorResult, tau: float) -> Iterator[Finding]:
 def _split_half(
     queries: Queries, result: PosteriorResult, share: Array
 ) -> Iterator[tuple[str, float]]:
-    """Correlate χ from the even with χ from the odd segments, per observable."""
-    replicates = centred(jacobian_replicates(result), share)
-    even, odd = replicates[::2].mean(axis=0), replicates[1::2].mean(axis=0)
+    """Correlate χ from the even with χ from the odd stretches, per observable.
+
+    What the noise's basis leaves out is as large in one half as in the other, with opposite sign:
+    its variance adds to those of the halves and is taken off their covariance.
+    """
+    jacobian, noise = response(result)
+    chi, noise = centred(jacobian, share), noise.less(share)
     for row in np.flatnonzero(result.readout.present):
-        yield queries.observables[row].name, _correlation(even[row], odd[row])
-
-
-def _correlation(a: Array, b: Array) -> float:
-    spread = float(a.std() * b.std())
-    return float(((a - a.mean()) * (b - b.mean())).mean()) / spread if spread > 0 else 0.0
+        loadings = noise.loadings[:, row]
+        even, odd = (chi[row] + loadings[half::2].mean(axis=0) @ noise.basis for half in (0, 1))
+        rest = 0.0 if noise.residual is None else float(noise.residual[row].mean())
+        spread = float(np.sqrt((even.var() + rest) * (odd.var() + rest)))
+        common = float(((even - even.mean()) * (odd - odd.mean())).mean()) - rest
+        yield queries.observables[row].name, common / spread if spread > 0 else 0.0

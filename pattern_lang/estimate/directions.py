@@ -24,16 +24,11 @@ from attrs import evolve, frozen
 
 from pattern_lang.diagnostics import PatternError
 from pattern_lang.diagnostics.catalogue.components import NoDirection, NotReweighted
-from pattern_lang.estimate.assemble import (
-    PosteriorResult,
-    centred,
-    combined,
-    mean_jacobian,
-    variances,
-)
+from pattern_lang.estimate.assemble import centred, combined, variances
 from pattern_lang.estimate.entries import chosen
 from pattern_lang.estimate.inputs import Inputs
 from pattern_lang.estimate.needs import directions_of
+from pattern_lang.estimate.responses import PosteriorResult, response
 from pattern_lang.estimate.table import Array
 from pattern_lang.ir.observables import Observable, PrincipalDirection
 from pattern_lang.ir.queries import Queries
@@ -70,7 +65,7 @@ def combination(
     size = inputs.units.table.size
     jacobian = np.zeros((k, len(size)))
     for result in results:
-        jacobian += mean_jacobian(result)
+        jacobian += response(result)[0]
     chi = centred(jacobian, size / size.sum())
     spectra: list[Spectrum] = []
     known: dict[tuple[Observable, ...], Decomposition] = {}

@@ -46,7 +46,7 @@ def run_gaussian(
     """
     network, averager = setting.network, setting.averager
     network.reset()
-    gradients = data_gradients(network, setting.rows, averager.averages)
+    gradients = data_gradients(network, setting.rows, averager.members)
     batches, count = leading_batches(setting.rows), setting.rows.reweighted
     gaussian = gaussian_at(network, batches, count, gradients, setting.sampler)
     derivative = derivatives(setting, gaussian, gradients)
@@ -75,15 +75,14 @@ def run_gaussian(
     return moments.result(chain, seed, figures)
 
 
-def data_gradients(network: Network, rows: Rows, averages: Tensor) -> list[Tensor]:
+def data_gradients(network: Network, rows: Rows, members: tuple[Tensor, ...]) -> list[Tensor]:
     """Return the gradient of each data set's mean loss at θ*, (d,) float64 each."""
     found, chunks = [], chunks_of(rows)
-    for average in averages:
+    for own_columns in members:
         network.clear()
-        weights = average
-        if rows.order is not None:
-            weights = torch.zeros(rows.evaluated, dtype=average.dtype)
-            weights[rows.order] = average
+        weights = torch.zeros(rows.evaluated, dtype=torch.float64)
+        places = own_columns if rows.order is None else rows.order[own_columns]
+        weights[places] = 1 / len(own_columns)
         for chunk in chunks:
             own = weights[chunk.columns]
             if not own.any():

@@ -20,7 +20,7 @@ from torch import Tensor, nn
 from pattern_lang.estimate.chain import Setting
 from pattern_lang.estimate.evaluate import Rows
 from pattern_lang.estimate.models import build, unit_loss_of
-from pattern_lang.estimate.moments import Averager, ChainResult, SegmentMoments
+from pattern_lang.estimate.moments import Averager, ChainResult, chain_arrays, chain_of
 from pattern_lang.estimate.network import flatten, restricted
 from pattern_lang.estimate.posterior import setting_of
 from pattern_lang.estimate.probes import Probe
@@ -29,8 +29,6 @@ from pattern_lang.estimate.store import write_json
 from pattern_lang.estimate.tasks import Posterior, Task
 from pattern_lang.estimate.user_code import UserCode, UserFunction
 from pattern_lang.ir.queries import Sampler
-
-_MOMENTS = ("means", "units", "rows", "cross")
 
 
 def write_job(folder: Path, posteriors: Sequence[Posterior], shares: Sequence[list[Task]]) -> None:
@@ -83,8 +81,13 @@ def _read_base(folder: Path, number: int, code: UserCode) -> Setting:
         {name: tensors[f"block/{block}/{name}"] for name in names}
         for block, names in enumerate(described["blocks"])
     )
+    members = tensors["members"].split(described["members"])
     averager = Averager(
-        tensors["averages"], tensors["parts"], tensors.get("unit_of_row"), described["units"]
+        members,
+        tensors["parts"],
+        tensors.get("unit_of_row"),
+        described["units"],
+        described["width"],
     )
     probes = tuple(
         _read_probe(item, number, tensors, code) for number, item in enumerate(described["probes"])
@@ -115,10 +118,7 @@ def where_of(folder: Path, number: int) -> tuple[str, Path, Path, tuple[Path, ..
 
 def write_result(folder: Path, task: Task, result: ChainResult) -> None:
     """Write what a chain left."""
-    arrays = {"trace": torch.from_numpy(result.trace)}
-    for name in _MOMENTS:
-        parts = [torch.from_numpy(getattr(segment, name)) for segment in result.segments]
-        arrays[name] = torch.stack(parts)
+    arrays = {name: torch.from_numpy(array) for name, array in chain_arrays(result).items()}
     draft = folder / f".draft-{task.posterior}-{task.chain}"
     save_file(arrays, draft, {"figures": json.dumps(result.figures)})
     draft.replace(_result(folder, task))
@@ -129,9 +129,7 @@ def read_result(folder: Path, task: Task) -> ChainResult:
     with safe_open(_result(folder, task), framework="np") as file:
         arrays = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
         figures = json.loads(file.metadata()["figures"])
-    moments = zip(*(arrays[name] for name in _MOMENTS), strict=True)
-    segments = tuple(SegmentMoments(*parts) for parts in moments)
-    return ChainResult(task.chain, task.seed, arrays["trace"], segments, figures)
+    return chain_of(task.chain, task.seed, arrays, figures)
 
 
 def _describe(folder: Path, number: int, posterior: Posterior) -> dict[str, Any]:
@@ -149,7 +147,7 @@ def _describe(folder: Path, number: int, posterior: Posterior) -> dict[str, Any]
         tensors |= {} if present is None else {f"present/{block}": present}
     if setting.rows.order is not None:
         tensors["order"] = setting.rows.order
-    tensors |= {"averages": setting.averager.averages, "parts": setting.averager.parts}
+    tensors |= {"members": torch.cat(setting.averager.members), "parts": setting.averager.parts}
     tensors |= {"anchor": setting.anchor}
     if setting.averager.unit_of_row is not None:
         tensors["unit_of_row"] = setting.averager.unit_of_row
@@ -171,6 +169,8 @@ def _describe(folder: Path, number: int, posterior: Posterior) -> dict[str, Any]
         ],
         "reweighted": setting.rows.reweighted,
         "units": setting.averager.units,
+        "members": [len(members) for members in setting.averager.members],
+        "width": setting.averager.width,
         "sampler": attrs.asdict(attrs.evolve(setting.sampler, origin=None), recurse=False),
     }
 

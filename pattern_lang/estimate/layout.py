@@ -32,7 +32,7 @@ class Layout:
     one. order: (R,) which of all these entries are wanted, in which order; None for all as they
     are. rows: N, the number of re-weighted entries, which come first.
     data: the data sets whose mean losses are followed; number 0 is the re-weighted data.
-    averages: (q, R) float64; row q averages the losses of all entries to the mean of data set q.
+    members: for each data set, the entries that its mean loss averages, ascending; width: R.
     parts: bool (P, N) selections of the re-weighted entries; number 0 is all of them.
     unit_of_row: (N,) int64, or None where each entry is a unit. units: n.
     origins: (R,) int64, the row of each entry in its own base.
@@ -44,16 +44,12 @@ class Layout:
     reweighted: int
     rows: int
     data: tuple[DataSource, ...]
-    averages: Array
+    members: tuple[Array, ...]
+    width: int
     parts: Array
     unit_of_row: Array | None
     units: int
     origins: Array
-
-    @property
-    def width(self) -> int:
-        """Return R, the number of entries evaluated at each draw."""
-        return int(self.averages.shape[1])
 
 
 def lay_out(queries: Queries, inputs: Inputs, place: Place) -> Layout:
@@ -66,10 +62,8 @@ def lay_out(queries: Queries, inputs: Inputs, place: Place) -> Layout:
     columns = [_columns(places, source, inputs, model) for source in data]
     order, number = _order(columns, len(origins))
     count = len(columns[0])
-    averages = np.zeros((len(data), len(order)))
-    for row, own in enumerate(columns):
-        averages[row, number[own]] = 1.0 / len(own)
-    parts = np.stack([averages[0, :count] > 0, *_parts(primitives, data, averages[:, :count])])
+    members = tuple(np.sort(number[own]) for own in columns)
+    parts = np.stack([np.ones(count, dtype=bool), *_parts(primitives, data, members, count)])
     blocks = [_block(bases, needed, inputs) for bases in groups]
     present = [_present(bases, needed, inputs, model) for bases in groups]
     rows = len(inputs.kept[reweighted].rows)
@@ -84,7 +78,8 @@ def lay_out(queries: Queries, inputs: Inputs, place: Place) -> Layout:
         reweighted=rows,
         rows=count,
         data=data,
-        averages=averages,
+        members=members,
+        width=len(order),
         parts=parts,
         unit_of_row=units.unit_of_row,
         units=units.count,
@@ -94,7 +89,7 @@ def lay_out(queries: Queries, inputs: Inputs, place: Place) -> Layout:
 
 def part_number(layout: Layout, data: DataSource) -> int | None:
     """Return the part that is the re-weighted rows of a data set, or None where there are none."""
-    inside = layout.averages[layout.data.index(data), : layout.rows] > 0
+    inside = _inside(layout.members[layout.data.index(data)], layout.rows)
     same = np.flatnonzero((layout.parts == inside).all(axis=1))
     return int(same[0]) if same.size else None
 
@@ -102,16 +97,24 @@ def part_number(layout: Layout, data: DataSource) -> int | None:
 def _parts(
     primitives: Iterable[Plain],
     data: tuple[DataSource, ...],
-    averages: Array,
+    members: tuple[Array, ...],
+    count: int,
 ) -> list[Array]:
     """Return the selections of re-weighted rows, beyond all, on which a loss re-weights itself."""
     found: dict[bytes, Array] = {}
     for primitive in primitives:
         if isinstance(primitive, LearningCoefficient) and not primitive.held:
-            inside = averages[data.index(primitive.on)] > 0
+            inside = _inside(members[data.index(primitive.on)], count)
             if inside.any() and not inside.all():
                 found[inside.tobytes()] = inside
     return list(found.values())
+
+
+def _inside(members: Array, count: int) -> Array:
+    """Return which of the first `count` entries are among the members, bool (count,)."""
+    inside = np.zeros(count, dtype=bool)
+    inside[members[members < count]] = True
+    return inside
 
 
 def _needed_rows(data: tuple[DataSource, ...], inputs: Inputs) -> dict[DataSource, Array]:

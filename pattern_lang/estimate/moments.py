@@ -1,41 +1,47 @@
-"""Moments of losses, accumulated over the draws of one segment of a chain.
+"""Moments of losses, accumulated over the draws of a chain.
 
-Draws are never kept: a block of them is reduced by two matrix products, and blocks are merged by
-the update of Chan, Golub & LeVeque (1979), centred, in float64. Products that are not centred lose
-8 % of a covariance in float32 at the small loss excess of a localised posterior.
+Draws are never kept: a block of them is reduced by two matrix products, and blocks of one stretch
+of the chain are merged by the update of Chan, Golub & LeVeque (1979). Means are float64. Products
+are of centred numbers, which float32 holds far more precisely than any number of draws can: what
+loses digits is to multiply losses that are not centred.
 """
 
 from collections.abc import Sequence
 
+import numpy as np
 import torch
 from attrs import define, field, frozen
 from torch import Tensor
 
+from pattern_lang.estimate.stretches import Stretches
 from pattern_lang.estimate.table import Array
-
-_MOMENTS = ("means", "units", "rows", "cross")
+from pattern_lang.ir.noise import Noise
 
 
 @frozen(eq=False)
 class Averager:
-    """How a block of row losses becomes data-set means and unit losses.
+    """How a block of entry losses becomes data-set means and unit losses.
 
-    averages: (q, R). parts: (P, N) bool. unit_of_row: (N,) or None. All losses are relative to θ*.
+    members: for each of the q data sets (and probes), the columns that it averages, ascending.
+    parts: (P, N) bool. unit_of_row: (N,) or None. width: R. All losses are relative to θ*.
     """
 
-    averages: Tensor
+    members: tuple[Tensor, ...]
     parts: Tensor
     unit_of_row: Tensor | None
     units: int
+    width: int
 
     def means(self, block: Tensor) -> Tensor:
         """Return the data sets' mean losses, (B, q), of a block (B, R)."""
-        return block @ self.averages.T
+        return torch.stack([_mean(block, columns) for columns in self.members], dim=1)
 
-    def part_losses(self, rows: Array) -> Array:
-        """Return the unit losses (P, n) of the rows of each part alone, from row losses (N,)."""
-        losses = torch.from_numpy(rows)
-        return self.unit_losses(self.parts.to(losses.dtype) * losses).numpy()
+    def part_losses(self, rows: Array, part: int) -> Array:
+        """Return the unit losses (n,) of the rows of a part alone, from row losses (N,)."""
+        losses = torch.from_numpy(np.asarray(rows, dtype=np.float64))
+        if part:
+            losses = self.parts[part].to(losses.dtype) * losses
+        return self.unit_losses(losses[None])[0].numpy()
 
     def unit_losses(self, losses: Tensor) -> Tensor:
         """Return unit losses (B, n) of row losses (B, N): for groups, (n/N) Σ over their rows."""
@@ -51,69 +57,52 @@ class Averager:
         return int(self.parts.shape[1])
 
 
-@define(eq=False)
-class SegmentSums:
-    """Running moments of one segment: counts, means, and the sum of centred cross products.
+def _mean(block: Tensor, columns: Tensor) -> Tensor:
+    first, last = int(columns[0]), int(columns[-1])
+    if last - first + 1 == len(columns):
+        return block[:, first : last + 1].mean(dim=1)
+    return block.index_select(1, columns).mean(dim=1)
 
-    means: (q,). units: (n,). rows: (N,). cross: (q, n).
+
+@define(eq=False)
+class StretchSums:
+    """Running moments of one stretch: counts, means, and the sum of centred cross products.
+
+    means: (q,) and rows: (N,) float64. cross: (q, n) float32.
     """
 
     count: int
     means: Tensor
-    units: Tensor
     rows: Tensor
     cross: Tensor
 
     @classmethod
-    def empty(cls, averager: Averager) -> "SegmentSums":
+    def empty(cls, averager: Averager) -> "StretchSums":
         """Return the moments of no draws."""
-        q, n = len(averager.averages), averager.units
-        shapes = (q,), (n,), (averager.rows,), (q, n)
-        return cls(0, *(torch.zeros(shape, dtype=torch.float64) for shape in shapes))
+        q = len(averager.members)
+        means = torch.zeros(q, dtype=torch.float64)
+        rows = torch.zeros(averager.rows, dtype=torch.float64)
+        return cls(0, means, rows, torch.zeros(q, averager.units))
 
     def add(self, block: Tensor, averager: Averager) -> None:
-        """Merge a block of draws, (B, R) row losses."""
-        fresh = len(block)
+        """Merge a block of draws, (B, R) entry losses."""
+        fresh, losses = len(block), block[:, : averager.rows]
         means = averager.means(block)
-        losses = block[:, : averager.rows]
-        units = averager.unit_losses(losses)
-        mean, unit_mean = means.mean(0), units.mean(0)
+        mean, row_mean = means.mean(0), losses.mean(0)
         total = self.count + fresh
         share = fresh / total
-        step, unit_step = mean - self.means, unit_mean - self.units
-        self.cross.addmm_((means - mean).T, units)
-        self.cross.addr_(step, unit_step, alpha=self.count * share)
+        step, row_step = mean - self.means, row_mean - self.rows
+        units = averager.unit_losses((losses - row_mean).float())
+        self.cross.addmm_((means - mean).float().T, units)
+        unit_step = averager.unit_losses(row_step[None])[0]
+        self.cross.addr_(step.float(), unit_step.float(), alpha=self.count * share)
         self.means.add_(step, alpha=share)
-        self.units.add_(unit_step, alpha=share)
-        self.rows.add_(losses.mean(0) - self.rows, alpha=share)
+        self.rows.add_(row_step, alpha=share)
         self.count = total
-
-    def finish(self) -> "SegmentMoments":
-        """Return the segment's moments as arrays."""
-        return SegmentMoments(
-            self.means.numpy(),
-            self.units.numpy(),
-            self.rows.numpy(),
-            (self.cross / self.count).numpy(),
-        )
-
-
-@frozen(eq=False)
-class SegmentMoments:
-    """Moments over one segment, of losses relative to θ*.
-
-    means: (q,) mean losses of the data sets. units: (n,) mean unit losses. rows: (N,) mean losses
-    of the re-weighted rows. cross: (q, n) covariances within the segment.
-    """
-
-    means: Array
-    units: Array
-    rows: Array
-    cross: Array
 
 
 class Accumulator:
-    """The moments of a chain in the making: draws go in block by block, segments end by themselves.
+    """The moments of a chain in the making: draws go in by blocks, stretches end by themselves.
 
     Its state is a dictionary of tensors, so that a chain can stop after any block and go on.
     """
@@ -121,18 +110,20 @@ class Accumulator:
     def __init__(
         self, averager: Averager, lengths: Sequence[int], closed: Tensor | None = None
     ) -> None:
-        """Begin. lengths: draws of each segment. closed: (q, n) covariances known beside them."""
+        """Begin. lengths: draws of each stretch. closed: (q, n) covariances known beside them."""
         self.averager, self.lengths, self.closed = averager, tuple(lengths), closed
-        self.finished: list[SegmentMoments] = []
+        self.means: list[Tensor] = []
+        self.rows: list[Tensor] = []
         self.traces: list[Tensor] = []
-        self.sums = SegmentSums.empty(averager)
+        self.stretches = Stretches(len(self.lengths), len(averager.members), averager.units)
+        self.sums = StretchSums.empty(averager)
 
     @property
     def room(self) -> int:
-        """Return how many draws the present segment still takes; 0 when all are done."""
-        if len(self.finished) == len(self.lengths):
+        """Return how many draws the present stretch still takes; 0 when all are done."""
+        if len(self.means) == len(self.lengths):
             return 0
-        return self.lengths[len(self.finished)] - self.sums.count
+        return self.lengths[len(self.means)] - self.sums.count
 
     def add(self, block: Tensor, trace: Tensor | None = None) -> None:
         """Take a block of draws, (B, R) entry losses, at most `room` of them.
@@ -142,49 +133,112 @@ class Accumulator:
         self.sums.add(block, self.averager)
         self.traces.append(self.averager.means(block) if trace is None else trace)
         if not self.room:
+            sums = self.sums
+            cross = sums.cross.div_(sums.count)
             if self.closed is not None:
-                self.sums.cross.add_(self.closed, alpha=self.sums.count)
-            self.finished.append(self.sums.finish())
-            self.sums = SegmentSums.empty(self.averager)
+                cross.add_(self.closed)
+            self.stretches.add(cross)
+            self.means.append(sums.means)
+            self.rows.append(sums.rows.float())
+            self.sums = StretchSums.empty(self.averager)
 
     def result(self, chain: int, seed: int, figures: dict[str, float]) -> "ChainResult":
         """Return what the chain leaves."""
-        trace = torch.cat(self.traces).numpy()
-        return ChainResult(chain, seed, trace, tuple(self.finished), figures)
+        cross, noise = self.stretches.result()
+        return ChainResult(
+            chain=chain,
+            seed=seed,
+            trace=torch.cat(self.traces).numpy(),
+            means=torch.stack(self.means).numpy(),
+            rows=torch.stack(self.rows).numpy(),
+            cross=cross,
+            noise=noise,
+            figures=figures,
+        )
 
     def state(self) -> dict[str, Tensor]:
         """Return all that has been accumulated."""
-        sums = self.sums
-        empty = torch.zeros(0, len(self.averager.averages), dtype=torch.float64)
-        state = {"count": torch.tensor(sums.count), "trace": torch.cat([*self.traces, empty])}
-        state |= {f"sums/{name}": getattr(sums, name) for name in _MOMENTS}
-        for number, segment in enumerate(self.finished):
-            parts = {name: torch.from_numpy(getattr(segment, name)) for name in _MOMENTS}
-            state |= {f"{number}/{name}": part for name, part in parts.items()}
-        return state
+        sums, q = self.sums, len(self.averager.members)
+        empty = torch.zeros(0, q, dtype=torch.float64)
+        return {
+            "count": torch.tensor(sums.count),
+            "sums/means": sums.means,
+            "sums/rows": sums.rows,
+            "sums/cross": sums.cross,
+            "trace": torch.cat([*self.traces, empty]),
+            "means": torch.stack(self.means) if self.means else empty,
+            "rows": torch.stack(self.rows) if self.rows else torch.zeros(0, self.averager.rows),
+            **{f"stretches/{name}": part for name, part in self.stretches.state().items()},
+        }
 
     def restore(self, state: dict[str, Tensor]) -> None:
         """Go on from a state."""
-        done = sum(name.endswith("/cross") for name in state) - 1
-        self.finished = [
-            SegmentMoments(*(state[f"{number}/{name}"].numpy() for name in _MOMENTS))
-            for number in range(done)
-        ]
-        self.traces = [state["trace"]] if len(state["trace"]) else []
-        self.sums = SegmentSums(
-            int(state["count"]), *(state[f"sums/{name}"].clone() for name in _MOMENTS)
+        parts = (state[f"sums/{name}"].clone() for name in ("means", "rows", "cross"))
+        self.sums = StretchSums(int(state["count"]), *parts)
+        self.traces = [state["trace"].clone()] if len(state["trace"]) else []
+        self.means, self.rows = list(state["means"].clone()), list(state["rows"].clone())
+        own = "stretches/"
+        self.stretches.restore(
+            {name.removeprefix(own): part for name, part in state.items() if name.startswith(own)}
         )
 
 
 @frozen(eq=False)
 class ChainResult:
-    """What a chain leaves: the data sets' mean losses relative to θ* (draws, q), and moments.
+    """What a chain leaves: traces and moments of losses relative to θ*.
 
+    trace: (draws, q) mean losses of the data sets. means: (S, q) and rows: (S, N), their means and
+    those of the re-weighted rows over each of S stretches. cross: (q, n) float32, covariances of
+    data-set means and unit losses within the stretches, on average; noise: how those of single
+    stretches deviate from it.
     figures: what else the sampler has to say about itself, by name, such as its `acceptance`.
     """
 
     chain: int
     seed: int
     trace: Array
-    segments: tuple[SegmentMoments, ...]
+    means: Array
+    rows: Array
+    cross: Array
+    noise: Noise
     figures: dict[str, float] = field(factory=dict)
+
+    @property
+    def stretches(self) -> int:
+        """Return S."""
+        return len(self.means)
+
+    def following(self, columns: Sequence[int]) -> "ChainResult":
+        """Return the same chain as if it had followed some of its data sets only."""
+        chosen = list(columns)
+        noise = self.noise
+        residual = None if noise.residual is None else noise.residual[chosen]
+        return ChainResult(
+            self.chain,
+            self.seed,
+            np.ascontiguousarray(self.trace[:, chosen]),
+            np.ascontiguousarray(self.means[:, chosen]),
+            self.rows,
+            np.ascontiguousarray(self.cross[chosen]),
+            Noise(np.ascontiguousarray(noise.loadings[:, chosen]), noise.basis, residual),
+            self.figures,
+        )
+
+
+def chain_arrays(chain: ChainResult) -> dict[str, Array]:
+    """Return the arrays of a chain by name."""
+    noise = chain.noise
+    found = {name: getattr(chain, name) for name in ("trace", "means", "rows", "cross")}
+    found |= {"noise/loadings": noise.loadings, "noise/basis": noise.basis}
+    if noise.residual is not None:
+        found["noise/residual"] = noise.residual
+    return {name: np.ascontiguousarray(array) for name, array in found.items()}
+
+
+def chain_of(
+    chain: int, seed: int, arrays: dict[str, Array], figures: dict[str, float]
+) -> ChainResult:
+    """Put a chain together; raise KeyError where an array is missing."""
+    noise = Noise(arrays["noise/loadings"], arrays["noise/basis"], arrays.get("noise/residual"))
+    trace, means, rows, cross = (arrays[name] for name in ("trace", "means", "rows", "cross"))
+    return ChainResult(chain, seed, trace, means, rows, cross, noise, figures)

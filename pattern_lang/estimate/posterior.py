@@ -65,22 +65,15 @@ def setting_of(
 
 def averager_of(layout: Layout, probes: int = 0) -> Averager:
     """Return the layout's averages as tensors; values of probes are followed as they are."""
-    units = layout.unit_of_row
+    units, width = layout.unit_of_row, layout.width
+    own = (torch.tensor([width + number]) for number in range(probes))
     return Averager(
-        _followed(layout, probes),
+        (*(to_tensor(members) for members in layout.members), *own),
         to_tensor(layout.parts),
         None if units is None else to_tensor(units),
         layout.units,
+        width + probes,
     )
-
-
-def _followed(layout: Layout, probes: int) -> Tensor:
-    """Return (q + probes, R + probes): averages of rows, then each probe as it is."""
-    q, width = layout.averages.shape
-    followed = torch.zeros(q + probes, width + probes, dtype=torch.float64)
-    followed[:q, :width] = to_tensor(layout.averages)
-    followed[q:, width:] = torch.eye(probes, dtype=torch.float64)
-    return followed
 
 
 def chain_seed(digest: str, chain: int) -> int:
@@ -121,7 +114,7 @@ def _check_finite(model: LoadedModel, layout: Layout, anchor: Tensor) -> None:
     if not len(bad):
         return
     column = int(bad[0])
-    data = next(d for i, d in enumerate(layout.data) if layout.averages[i, column] > 0)
+    data = next(d for d, own in zip(layout.data, layout.members, strict=True) if column in own)
     raise PatternError(
         [
             NonFiniteLoss(

@@ -73,7 +73,7 @@ def read_out(queries: Queries, place: Place, layout: Layout, anchor_means: Array
                     number, slope = layout.data.index(on), c * nbeta
                     inside = None if held else part_number(layout, on)
                     if inside is not None:
-                        size = (layout.averages[number] > 0).sum()
+                        size = len(layout.members[number])
                         explicit[row, inside] += c * layout.rows / size
                 case FreeEnergy():
                     spread[row, 0] += c * nbeta

@@ -11,7 +11,7 @@ from attrs import evolve
 from pattern_lang.diagnostics import PatternError
 from pattern_lang.diagnostics.catalogue.estimates import Diverged
 from pattern_lang.estimate.advice import advise, stiffness_of
-from pattern_lang.estimate.assemble import PosteriorResult, combine, combined, susceptibility
+from pattern_lang.estimate.assemble import combined, susceptibility
 from pattern_lang.estimate.chain import Setting
 from pattern_lang.estimate.chain_store import ChainStore, PosteriorKey
 from pattern_lang.estimate.cost import CostEstimate, count_cost, serial_seconds
@@ -31,6 +31,7 @@ from pattern_lang.estimate.probes import WHERE, Probe
 from pattern_lang.estimate.processes import run_processes
 from pattern_lang.estimate.readout import read_out
 from pattern_lang.estimate.reporter import Reporter
+from pattern_lang.estimate.responses import PosteriorResult, combine
 from pattern_lang.estimate.tasks import Posterior, Task, run_here
 from pattern_lang.estimate.user_code import UserCode
 from pattern_lang.ir.observables import UserObservable
@@ -224,13 +225,12 @@ def _result(
 ) -> PosteriorResult:
     layout, setting, place = posterior.layout, posterior.setting, posterior.place
     units = setting.averager.unit_losses(setting.anchor[None, : layout.rows])[0]
-    means = setting.averager.averages.numpy() @ setting.anchor.numpy()
+    means = setting.averager.means(setting.anchor[None])[0].numpy()
     readout = read_out(queries, place, layout, means)
     with posterior.running(code):
         stiffness = stiffness_of(setting) if setting.sampler.kind == "sgld" else nan
-    losses = [setting.averager.part_losses(s.rows) for chain in chains for s in chain.segments]
     return PosteriorResult(
-        place.name, readout, units.numpy(), means, tuple(chains), np.stack(losses), stiffness
+        place.name, readout, setting.averager, units.numpy(), means, tuple(chains), stiffness
     )
 
 

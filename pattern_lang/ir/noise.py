@@ -108,6 +108,25 @@ class Noise:
             residual = ((matrix**2).astype(np.float32)) @ residual
         return Noise(np.asarray(loadings), self.basis, residual)
 
+    def centred(self) -> "Noise":
+        """Return the same noise with loadings whose mean over the replicates is 0."""
+        return evolve(self, loadings=self.loadings - self.loadings.mean(axis=0))
+
+    def widened(self, factors: Floats) -> "Noise":
+        """Return the noise of rows whose errors are larger by factors (k,)."""
+        residual = self.residual
+        if residual is not None:
+            residual = (factors**2).astype(np.float32)[:, None] * residual
+        return Noise(factors[None, :, None] * self.loadings, self.basis, residual)
+
+    def less(self, share: NDArray[Any]) -> "Noise":
+        """Return the noise of `χ_j - share_j Σ_k χ_k`; share (n,) sums to 1."""
+        total = self.basis.sum(axis=1, dtype=np.float64)
+        basis = np.empty_like(self.basis)
+        for row, value in enumerate(total):
+            np.subtract(self.basis[row], share * value, out=basis[row], casting="unsafe")
+        return evolve(self, basis=basis)
+
     def __add__(self, other: "Noise") -> "Noise":
         """Return the noise of a sum of independent or paired replicates: pair s adds to pair s."""
         loadings = np.concatenate([self.loadings, other.loadings], axis=2)
@@ -115,33 +134,90 @@ class Noise:
         return Noise(loadings, basis, _sum(self.residual, other.residual))
 
     def compressed(self, rank: int) -> "Noise":
-        """Return the same noise on an orthonormal basis of at most `rank` directions.
+        """Return the same noise on at most `rank` directions, those that carry most of it.
 
-        The directions that carry most of the replicates' variance are kept. The errors of entries
-        stay what they are, or grow: a direction that is left out may have cancelled another.
+        The errors of entries stay what they are, or grow: a direction that is left out may have
+        cancelled another. Each row counts relative to its own size, as rows of χ may differ
+        a thousand-fold.
         """
-        triangle, ortho = _orthonormal(self.basis)
-        loadings = self.loadings @ triangle
-        s, k, r = loadings.shape
-        flat = loadings.reshape(s * k, r)
-        # The leading directions of the rows, each row scaled to the same length: rows of χ may
-        # differ in size a thousand-fold, and small ones need their errors as well.
-        size = np.sqrt(np.mean(np.sum(loadings**2, axis=2), axis=0))
-        scale = 1.0 / np.where(size > 0, size, 1.0)
-        scaled = (loadings * scale[None, :, None]).reshape(s * k, r)
-        _, values, right = np.linalg.svd(scaled, full_matrices=False)
-        whole = float(np.sum(values**2))
-        meant = int(np.sum(values**2 > _ROUNDING * whole)) if whole > 0 else 0
-        kept = max(1, min(rank, meant))
-        made = Noise(
-            np.ascontiguousarray((flat @ right[:kept].T).reshape(s, k, kept)),
-            (right[:kept] @ ortho).astype(np.float32),
-            self.residual,
-        )
-        if meant <= kept:
+        centred = self.loadings - self.loadings.mean(axis=0)
+        turn = directions(centred, self.basis, rank)
+        made = Noise(self.loadings @ turn.inverse, turn.kept(self.basis), self.residual)
+        if turn.is_whole:
             return made
-        rest = np.maximum(self.entries() ** 2 - made._squares(), 0.0)
+        rest = self._squares()
+        if self.residual is not None:
+            rest += self.residual
+        np.maximum(rest - made._squares(), 0.0, out=rest)
         return evolve(made, residual=rest)
+
+
+@frozen(eq=False)
+class Turn:
+    """A change of basis: `basis ≈ inverse @ (forward @ basis)`, forward @ basis orthonormal.
+
+    forward: (r', r). inverse: (r, r'). is_whole: nothing but rounding is left out.
+    """
+
+    forward: Floats
+    inverse: Floats
+    is_whole: bool
+
+    def kept(self, basis: Singles) -> Singles:
+        """Return the new basis, (r', n)."""
+        found = np.empty((len(self.forward), basis.shape[1]), dtype=np.float32)
+        forward = self.forward.astype(np.float32)
+        for start in range(0, basis.shape[1], _COLUMNS):
+            found[:, start : start + _COLUMNS] = forward @ basis[:, start : start + _COLUMNS]
+        return found
+
+
+def directions(loadings: Floats, basis: Singles, rank: int, lost: Singles | None = None) -> Turn:
+    """Return the leading directions of rows `loadings @ basis`.
+
+    loadings: (S, k, r). Rows count relative to their size over the S. What each of the k loses,
+    `Σ_s (lost part of row s, i)²`, is added to `lost`, (k, n).
+    """
+    s, k, r = loadings.shape
+    gram = _gram(basis)
+    values, vectors = np.linalg.eigh(gram)
+    real = values > _ROUNDING * max(float(values[-1]), 1e-300) if r else values > 0
+    values, vectors = values[real], vectors[:, real]
+    # basis = vectors √values Q, with the rows of Q orthonormal.
+    up, down = vectors * np.sqrt(values), (vectors / np.sqrt(values)).T
+    inside = loadings @ up
+    size = np.sqrt(np.mean(np.sum(inside**2, axis=2), axis=0))
+    weighted = inside / np.where(size > 0, size, 1.0)[:, None]
+    flat = weighted.reshape(s * k, -1)
+    spread, turned = np.linalg.eigh(flat.T @ flat)
+    order = np.argsort(spread)[::-1]
+    whole = float(spread.sum())
+    meant = order[: max(1, int(np.sum(spread > _ROUNDING * whole)))]
+    kept = meant[:rank]
+    turn = Turn(turned[:, kept].T @ down, up @ turned[:, kept], len(meant) <= rank)
+    if lost is not None and not turn.is_whole:
+        rest = meant[rank:]
+        away, forward = inside @ turned[:, rest], turned[:, rest].T @ down
+        for row in range(k):
+            _add_squares(away[:, row], forward, basis, lost[row])
+    return turn
+
+
+def _add_squares(loadings: Floats, forward: Floats, basis: Singles, into: Singles) -> None:
+    """Add `Σ_s (loadings_s @ forward @ basis)²`, (n,), in blocks of columns."""
+    matrix = (_triangle(loadings) @ forward).astype(np.float32)
+    for start in range(0, basis.shape[1], _COLUMNS):
+        block = matrix @ basis[:, start : start + _COLUMNS]
+        into[start : start + _COLUMNS] += np.einsum("rj,rj->j", block, block)
+
+
+def _gram(basis: Singles) -> Floats:
+    """Return basis @ basis.T in float64, in blocks of columns."""
+    total = np.zeros((len(basis), len(basis)))
+    for start in range(0, basis.shape[1], _COLUMNS):
+        block = basis[:, start : start + _COLUMNS].astype(np.float64)
+        total += block @ block.T
+    return total
 
 
 def no_noise(k: int, n: int) -> Noise:
@@ -163,12 +239,6 @@ def noise_of(replicates: NDArray[Any], rank: int | None = None) -> Noise:
 def _triangle(matrix: Floats) -> Floats:
     """Return the triangle of a QR factorisation: products with it have the same norm."""
     return np.asarray(np.linalg.qr(matrix, mode="r"), dtype=np.float64)
-
-
-def _orthonormal(basis: Singles) -> tuple[Floats, Floats]:
-    """Return (triangle, ortho): `basis = triangle @ ortho`, rows of ortho orthonormal, float64."""
-    q, r = np.linalg.qr(basis.T.astype(np.float64))
-    return np.asarray(r.T), np.asarray(q.T)
 
 
 def _sum(one: Singles | None, other: Singles | None) -> Singles | None:

@@ -93,8 +93,8 @@ def test_rmsprop_sgld_is_the_formula() -> None:
 def setting(rows: int, batch: int) -> Setting:
     network = tiny()
     blocks = ({"i": torch.arange(rows + 3)},)  # three rows are not re-weighted
-    averages = torch.full((1, rows + 3), 1 / rows, dtype=torch.float64)
-    averager = Averager(averages, torch.ones(1, rows, dtype=torch.bool), None, rows)
+    members = (torch.arange(rows + 3),)
+    averager = Averager(members, torch.ones(1, rows, dtype=torch.bool), None, rows, rows + 3)
     anchor = torch.zeros(rows + 3, dtype=torch.float64)
     return Setting(
         network,

@@ -1,16 +1,17 @@
 """Exact moments by quadrature, and the parts of the estimator that oracles look into."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import numpy as np
 from estimate_samples import World
 from numpy.typing import NDArray
 
 from pattern_lang.estimate import SilentReporter
-from pattern_lang.estimate.assemble import PosteriorResult, sum_replicates, susceptibility
+from pattern_lang.estimate.assemble import calibrated_response, susceptibility
 from pattern_lang.estimate.chain_store import ChainStore, PosteriorKey
 from pattern_lang.estimate.inputs import load_inputs
 from pattern_lang.estimate.journal import Journal
+from pattern_lang.estimate.responses import PosteriorResult, response
 from pattern_lang.estimate.sampling import prepare_posteriors, sample_posteriors
 from pattern_lang.estimate.tasks import one_thread
 from pattern_lang.estimate.user_code import UserCode
@@ -70,9 +71,23 @@ def posteriors(queries: Queries, digest: str = "oracle") -> list[PosteriorResult
         return sample_posteriors(queries, ready, keys, store, code, SilentReporter(), 1)
 
 
+def jacobian_replicates(result: PosteriorResult) -> Floats:
+    """Return every replicate of the response before centring, (S, k, n)."""
+    mean, noise = response(result)
+    return np.stack([mean + noise.loadings[s] @ noise.basis for s in range(noise.count)])
+
+
+def sum_replicates(results: Sequence[PosteriorResult]) -> Floats:
+    """Return the replicates over independent posteriors, calibrated, (S, k, n)."""
+    pairs = [calibrated_response(result) for result in results]
+    mean = sum((jacobian for jacobian, _ in pairs[1:]), start=pairs[0][0])
+    noise = sum((noise for _, noise in pairs[1:]), start=pairs[0][1])
+    return np.stack([mean + noise.loadings[s] @ noise.basis for s in range(noise.count)])
+
+
 def jacobian(queries: Queries) -> tuple[Floats, Floats]:
     """Return the response before centring, and its standard error, (k, n) each."""
-    replicates = sum_replicates(posteriors(queries), (0, 0, 0))
+    replicates = sum_replicates(posteriors(queries))
     return replicates.mean(axis=0), replicates.std(axis=0, ddof=1) / np.sqrt(len(replicates))
 
 
@@ -83,4 +98,13 @@ def estimated(queries: Queries, rows: int, digest: str = "oracle") -> Susceptibi
     )
 
 
-__all__ = ["Quadrature", "StepLaw", "World", "estimated", "jacobian", "posteriors"]
+__all__ = [
+    "Quadrature",
+    "StepLaw",
+    "World",
+    "estimated",
+    "jacobian",
+    "jacobian_replicates",
+    "posteriors",
+    "sum_replicates",
+]

@@ -8,10 +8,9 @@ import numpy as np
 import pytest
 from estimate_samples import World, ask, observable, only, run, sgld
 from numpy.typing import NDArray
-from oracle_tools import posteriors
+from oracle_tools import jacobian_replicates, posteriors
 from scipy.special import digamma, polygamma
 
-from pattern_lang.estimate.assemble import jacobian_replicates
 from pattern_lang.ir.observables import (
     FreeEnergy,
     LearningCoefficient,

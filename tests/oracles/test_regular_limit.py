@@ -96,7 +96,7 @@ def classical(queries: Queries, sampler: Sampler) -> Floats:
     hessian = torch.autograd.functional.hessian(lambda v: losses(v)[:rows].mean(), theta).numpy()
     values, vectors = np.linalg.eigh(hessian)
     held = sampler.nbeta * values.clip(min=0) + sampler.localization
-    means = posterior.layout.averages @ gradients
+    means = np.stack([gradients[own].mean(axis=0) for own in posterior.layout.members])
     chosen = [posterior.layout.data.index(o.terms[0][1].on) for o in queries.observables]  # type: ignore[union-attr]
     response = -(means[chosen] @ vectors / held) @ (gradients[:rows] @ vectors).T
     return np.asarray(response - response.mean(axis=1, keepdims=True))

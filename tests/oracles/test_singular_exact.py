@@ -11,9 +11,8 @@ import numpy as np
 import pytest
 from estimate_samples import World, ask, observable, run, sgld
 from numpy.typing import NDArray
-from oracle_tools import posteriors
+from oracle_tools import posteriors, sum_replicates
 
-from pattern_lang.estimate.assemble import sum_replicates
 from pattern_lang.ir.observables import LearningCoefficient, Loss
 from pattern_lang.ir.susceptibility import Estimate
 
@@ -272,7 +271,7 @@ def test_covariance_with_the_loss_is_a_derivative(world: World) -> None:
         burn_in=40,
     )
     results = posteriors(ask(data, [observable("a", Loss(model, probe))], settings))
-    means = sum_replicates(results, (0, 0, 0))[:, 0].mean(axis=1)
+    means = sum_replicates(results)[:, 0].mean(axis=1)
     error = means.std(ddof=1) / np.sqrt(len(means))
     assert abs(means.mean() - slope) < 3 * error, (means.mean(), slope, error)
     assert error < 0.2 * abs(slope)
