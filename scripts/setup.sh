@@ -26,7 +26,7 @@ purpose=${1:-test}
 
 case $purpose in
   run) extras=report,examples ;;
-  test) extras=report,examples,dev ;;
+  test) extras=report,examples,hf,dev ;;
   *) fail "no such purpose: $purpose (run or test)" ;;
 esac
 

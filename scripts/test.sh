@@ -8,4 +8,6 @@ unset PYTHONPATH PYTHONHOME || true
 root=$(CDPATH='' cd -- "$(dirname -- "$0")/.." && pwd -P)
 sh "$root/scripts/setup.sh" test
 cd "$root"
-exec .venv/bin/python -m pytest "$@"
+# One process for each core, each with one thread.
+export OMP_NUM_THREADS=1
+exec .venv/bin/python -m pytest -n auto "$@"

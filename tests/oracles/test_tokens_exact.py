@@ -131,7 +131,7 @@ def test_each_token_unit_has_its_exact_response(world: World, tokens: int, bigra
     replicates = jacobian_replicates(result)
     assert replicates.shape[2] == len(exact.pairs)
     mean, error = replicates.mean(axis=0), replicates.std(axis=0, ddof=1) / len(replicates) ** 0.5
-    # Units of one pair have one loss, so one response to the last bit.
+    # Units of one pair have one loss, so one response to the rounding of float32.
     for pair in kinds:
         same = [j for j, other in enumerate(exact.pairs) if other == pair]
         assert np.ptp(mean[:, same], axis=1).max() <= 1e-6 * np.abs(mean).max()
