@@ -102,7 +102,7 @@ def test_torch_comes_first_and_by_version(setup: Setup, checkout: Path, tmp_path
     assert setup(cwd=tmp_path).returncode == 0
     first, second = calls(checkout)
     assert first.startswith("-m pip install torch==")
-    assert second == f"-m pip install -e {checkout.resolve()}[report,examples,dev]"
+    assert second == f"-m pip install -e {checkout.resolve()}[report,examples,hf,dev]"
 
 
 def test_a_second_call_installs_nothing(setup: Setup, checkout: Path) -> None:
