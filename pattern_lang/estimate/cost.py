@@ -98,20 +98,31 @@ def _processors() -> int:
 
 def serial_seconds(setting: "Setting") -> float:
     """Return the seconds that all chains of one posterior need in one process."""
-    import torch
-
-    from pattern_lang.estimate.evaluate import evaluator
-
     network, sampler = setting.network, setting.sampler
-    out, evaluate = torch.empty_like(setting.anchor), evaluator(network, setting.rows)
-    a_step = _time(_a_step(setting))
-    network.reset()
-    a_draw = _time(lambda: evaluate(out, setting.anchor))
+    a_step, a_draw = step_and_draw_seconds(setting)
     gradients = {
         "hmc": _TYPICAL_LENGTH * setting.steps,
         "laplace": 2 * min(len(network.theta), _MOST_CURVATURES),
     }.get(sampler.kind, setting.steps)
     return sampler.chains * (gradients * a_step + sampler.draws * a_draw)
+
+
+def step_seconds(setting: "Setting") -> float:
+    """Return the seconds of one gradient step. The network is at θ* before and after."""
+    seconds = _time(_a_step(setting))
+    setting.network.reset()
+    return seconds
+
+
+def step_and_draw_seconds(setting: "Setting") -> tuple[float, float]:
+    """Return the seconds of one gradient step, and of evaluating all that one draw needs."""
+    import torch
+
+    from pattern_lang.estimate.evaluate import evaluator
+
+    out = torch.empty_like(setting.anchor)
+    evaluate = evaluator(setting.network, setting.rows)
+    return step_seconds(setting), _time(lambda: evaluate(out, setting.anchor))
 
 
 def _a_step(setting: "Setting") -> Callable[[], object]:
