@@ -11,8 +11,11 @@ from pattern_lang.emit.report.svg import ACCENT, CHAINS, INK, MUTED
 from pattern_lang.emit.report.words import visible
 from pattern_lang.ir.calibration import Calibration, PosteriorTrial, Trial
 
-_WORDS, _WIDTH, _HEIGHT = 3.1, 3.1, 1.55
+_WORDS, _WIDTH, _HEIGHT = 2.5, 3.5, 1.5
 _MOST = 6
+_LEGEND = (
+    "A line is a chain. Solid: the loss at θ*. Dashed: the level. Shaded: left out of all figures."
+)
 _GOOD, _BAD = ACCENT, "#a8322d"
 
 
@@ -41,6 +44,7 @@ def draw_traces(calibration: Calibration) -> bytes:
             axes.set_title(_clipped(f"{item.posterior}: mean loss - that at θ*, nats"), fontsize=9)
         for axes in grid[-1][1:]:
             axes.set_xlabel("gradient steps")
+        figure.supxlabel(_LEGEND, fontsize=8.5, color=MUTED, x=0.01, ha="left")
         buffer = io.BytesIO()
         figure.savefig(buffer, format="png", dpi=120, metadata={"Software": None})
     return buffer.getvalue()
@@ -57,10 +61,13 @@ def _say(axes: Any, trial: Trial, calibration: Calibration) -> None:
     verdict = "sound" if trial.sound else "; ".join(trial.worst.reasons)
     if mark:
         verdict = f"{mark}: {verdict}"
-    lines = wrap(visible(verdict), 42)[:4]
+    lines = wrap(visible(verdict), 36)[:3]
     weight = "bold" if chosen else "normal"
-    axes.text(0, 1, head, va="top", color=INK, weight=weight, transform=axes.transAxes)
-    axes.text(0, 0.8, "\n".join(lines), va="top", color=colour, transform=axes.transAxes)
+    figures = f"R-hat {trial.r_hat:.3f},  nβ·excess {trial.mean_excess:.3g}"
+    places = ((1.0, head, INK), (0.8, figures, MUTED), (0.6, "\n".join(lines), colour))
+    for height, text, shade in places:
+        axes.text(0, height, text, va="top", color=shade, weight=weight, transform=axes.transAxes)
+        weight = "normal"
 
 
 def _traces(axes: Any, item: PosteriorTrial, colours: int) -> None:

@@ -56,15 +56,13 @@ def sharpest_direction(
     setting: Setting,
     centre: Tensor,
     scale: Tensor | None = None,
-    *,
-    reach: float | None = None,
     rows: int | None = None,
 ) -> tuple[float, Tensor]:
     """Return the curvature largest in size of the mean loss at `centre` (d,), and its direction.
 
     With `scale` (d,), that of √S H √S, S = diag(scale): the curvature as a step sees it that is
-    scaled so. Products with the Hessian are differences of gradients at `reach` to either side, on
-    as many `rows` as a minibatch has; without `reach`, a thousandth of the checkpoint's length.
+    scaled so. Products with the Hessian are differences of gradients, on `rows` rows, without it
+    on as many as a minibatch has.
     """
     network = setting.network
     network.reset()
@@ -73,7 +71,7 @@ def sharpest_direction(
     random = torch.Generator().manual_seed(0)
     product = torch.randn(len(network.theta), generator=random, dtype=network.dtype)
     root = torch.ones_like(product) if scale is None else scale.sqrt()
-    reach = reach or 1e-3 * (1 + float(network.anchor.norm()))
+    reach = 1e-3 * (1 + float(network.anchor.norm()))
     value, direction = 0.0, product / product.norm()
     for _ in range(_ITERATIONS):
         if not float(product.norm()) > 0:

@@ -16,6 +16,7 @@ from pattern_lang.estimate.table import Array
 from pattern_lang.ir.queries import Queries
 from pattern_lang.ir.susceptibility import ChainTrace, PosteriorDiagnostics
 
+_BY_CHANCE = 2.6  # χ²/ν of 4 half chains passes this once in twenty
 _SHORT_SEGMENT = 5
 _HEAVY_TAIL, _SPIKES, _ENOUGH_FOR_TAILS = 0.5, 0.8, 400
 
@@ -35,7 +36,7 @@ class Limits:
 
     def worst_r_hat(self, effective: float) -> float:
         """Return the largest R-hat that is still well mixed, given the effective draws."""
-        return self.r_hat * float(np.sqrt(1 + self.halves / effective))
+        return self.r_hat * float(np.sqrt(1 + _BY_CHANCE * self.halves / effective))
 
 
 @frozen

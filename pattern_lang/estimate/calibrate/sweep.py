@@ -25,14 +25,14 @@ _STIFFNESS = 0.4  # widens the sharpest direction's variance by 11 %
 _MINIBATCH = 0.1
 _SOFTER = (3, 10, 30, 100, 300)
 """nβ times the sharpest curvature over γ: how much the loss has to say against localisation."""
-_LARGEST_NBETA = 1000.0
+_LARGEST_NBETA, _TIMES_BATCH = 1000.0, 10  # noise of minibatches grows with nβ over their size
 _SHORT = 8  # relaxation times, before anything is judged
 _RECORDS = 96  # of each chain in that time
 _DOUBLINGS = 3
 _SMALLER_STEPS = 2
 _LONG = 2  # how many times longer the chains of the best become
 _ENOUGH = 10  # effective draws of a chain, to tell anything
-_PATIENCE = 15.0  # seconds for the chains of one setting
+_PATIENCE = 20.0  # seconds for the chains of one setting
 _AFFORDABLE, _TIMES_CHEAPEST = 30.0, 3.0  # seconds of a whole run
 
 
@@ -77,7 +77,8 @@ class Sweep:
     def _nbetas(self) -> list[float]:
         """Return the values of nβ to start from, one after the other."""
         rows = self.views[0].posterior.setting.averager.rows
-        first = self.start.nbeta or min(_LARGEST_NBETA, _one_digit(rows))
+        most = min(_LARGEST_NBETA, rows, _TIMES_BATCH * self.start.batch)
+        first = self.start.nbeta or _one_digit(most)
         return [first, _one_digit(first / 10), _one_digit(first / 100)]
 
     def _localizations(self, nbeta: float) -> None:
@@ -108,8 +109,10 @@ class Sweep:
         return trial
 
     def _neighbours(self, sampler: Sampler) -> None:
-        """Try smaller nβ at the same γ/nβ, for comparison."""
+        """Try a smaller nβ at the same γ/nβ, for comparison, where that costs little."""
         nbeta = _one_digit(sampler.nbeta / 10)
+        if self._guess(sampler) > _AFFORDABLE:
+            return
         self._survey(nbeta)
         gamma = _one_digit(sampler.localization * nbeta / sampler.nbeta)
         self._settle(self._with_step(nbeta, gamma))
@@ -160,7 +163,7 @@ class Sweep:
 
     def _patient(self, seconds: float) -> int:
         """Return the steps that each chain of every posterior may take in so many seconds."""
-        a_step = sum(2 * terrain.step for terrain in self.terrains)  # a record is worth a step
+        a_step = sum(1.3 * terrain.step for terrain in self.terrains)  # with its share of a record
         return int(seconds / (CHAINS * a_step))
 
     def _judged(self, sampler: Sampler, what: str, pilots: Sequence[Pilot]) -> Trial:
@@ -208,13 +211,14 @@ def _settings(sampler: Sampler) -> Settings:
 
 
 def _is_short(trial: Trial) -> bool:
-    """Tell whether longer chains may tell more: few effective draws, and no step too large."""
+    """Tell whether longer chains may tell more: they are few or unsound, for no fault of a step."""
 
     def draws(posterior: PosteriorTrial) -> float:
         kept = posterior.loss[0, posterior.skipped :].size / len(posterior.steps)
         return float(kept * posterior.steps[-1]) / posterior.autocorrelation
 
-    return not _is_of_step(trial) and any(draws(p) < _ENOUGH for p in trial.posteriors)
+    many = all(draws(posterior) >= _ENOUGH for posterior in trial.posteriors)
+    return not _is_of_step(trial) and not (many and trial.sound)
 
 
 def _is_of_step(trial: Trial) -> bool:
