@@ -5,6 +5,7 @@ from torch import Tensor
 
 from pattern_lang.estimate.available import round_down
 from pattern_lang.estimate.chain import Setting
+from pattern_lang.estimate.network import Network
 
 _ITERATIONS = 12
 
@@ -56,13 +57,15 @@ def sharpest_direction(
     setting: Setting,
     centre: Tensor,
     scale: Tensor | None = None,
+    *,
     rows: int | None = None,
+    reach: float | None = None,
 ) -> tuple[float, Tensor]:
     """Return the curvature largest in size of the mean loss at `centre` (d,), and its direction.
 
     With `scale` (d,), that of √S H √S, S = diag(scale): the curvature as a step sees it that is
-    scaled so. Products with the Hessian are differences of gradients, on `rows` rows, without it
-    on as many as a minibatch has.
+    scaled so. Products with the Hessian are differences of gradients `reach` to either side,
+    on `rows` rows: as many as a minibatch has, where nothing else is said.
     """
     network = setting.network
     network.reset()
@@ -71,7 +74,7 @@ def sharpest_direction(
     random = torch.Generator().manual_seed(0)
     product = torch.randn(len(network.theta), generator=random, dtype=network.dtype)
     root = torch.ones_like(product) if scale is None else scale.sqrt()
-    reach = 1e-3 * (1 + float(network.anchor.norm()))
+    reach = reach or usual_reach(network)
     value, direction = 0.0, product / product.norm()
     for _ in range(_ITERATIONS):
         if not float(product.norm()) > 0:
@@ -88,3 +91,8 @@ def sharpest_direction(
         value = float(direction @ product)
     network.reset()
     return value, direction
+
+
+def usual_reach(network: Network) -> float:
+    """Return how far to either side gradients are compared: a thousandth of the checkpoint."""
+    return 1e-3 * (1 + float(network.anchor.norm()))

@@ -12,6 +12,8 @@ from pattern_lang.ir.queries import Sampler
 if TYPE_CHECKING:
     from pattern_lang.estimate.chain import Setting
 
+Clock = Callable[[], float]
+
 _WORTH_PROCESSES = 6.0  # seconds; below it, starting processes costs more than they save
 _START_SECONDS = 2.0  # what a process needs until its first step
 _TIMING_SECONDS = 0.02
@@ -107,14 +109,14 @@ def serial_seconds(setting: "Setting") -> float:
     return sampler.chains * (gradients * a_step + sampler.draws * a_draw)
 
 
-def step_seconds(setting: "Setting") -> float:
+def step_seconds(setting: "Setting", clock: Clock = perf_counter) -> float:
     """Return the seconds of one gradient step. The network is at θ* before and after."""
-    seconds = _time(_a_step(setting))
+    seconds = _time(_a_step(setting), clock)
     setting.network.reset()
     return seconds
 
 
-def step_and_draw_seconds(setting: "Setting") -> tuple[float, float]:
+def step_and_draw_seconds(setting: "Setting", clock: Clock = perf_counter) -> tuple[float, float]:
     """Return the seconds of one gradient step, and of evaluating all that one draw needs."""
     import torch
 
@@ -122,7 +124,7 @@ def step_and_draw_seconds(setting: "Setting") -> tuple[float, float]:
 
     out = torch.empty_like(setting.anchor)
     evaluate = evaluator(setting.network, setting.rows)
-    return step_seconds(setting), _time(lambda: evaluate(out, setting.anchor))
+    return step_seconds(setting, clock), _time(lambda: evaluate(out, setting.anchor), clock)
 
 
 def _a_step(setting: "Setting") -> Callable[[], object]:
@@ -146,18 +148,18 @@ def _a_step(setting: "Setting") -> Callable[[], object]:
     return step
 
 
-def _time(work: Callable[[], object]) -> float:
+def _time(work: Callable[[], object], clock: Clock) -> float:
     """Return the seconds of one call: the first is left out where there is time for another."""
-    start = perf_counter()
+    start = clock()
     work()
-    first = perf_counter() - start
+    first = clock() - start
     if first > 1.0:
         return first
-    calls, start = 0, perf_counter()
-    while perf_counter() - start < _TIMING_SECONDS:
+    calls, start = 0, clock()
+    while clock() - start < _TIMING_SECONDS:
         work()
         calls += 1
-    return (perf_counter() - start) / calls
+    return (clock() - start) / calls
 
 
 def _counted(count: int, noun: str) -> str:

@@ -1,12 +1,19 @@
 """Calibration: the terrain against exact answers, the plan of a run, statements, verdicts."""
 
+import json
+import sys
+from pathlib import Path
+
 import numpy as np
 import pytest
+from attrs import evolve
 
 from pattern_lang.diagnostics import SourceFile
+from pattern_lang.emit.calibration import emit_calibration
 from pattern_lang.estimate.calibrate import statement
 from pattern_lang.estimate.calibrate.plan import even_draws, per_draw, round_up, thinning
 from pattern_lang.estimate.diagnostics import Limits
+from pattern_lang.ir.calibration import Calibration, PosteriorTrial, Trial
 from pattern_lang.ir.queries import Sampler
 from pattern_lang.syntax.recover import parse
 
@@ -36,6 +43,31 @@ def test_effective_draws_of_an_autoregression() -> None:
 def test_thinning_follows_the_costs() -> None:
     assert thinning(50.0, step=1.0, draw=0.0) == 1
     assert thinning(50.0, step=1.0, draw=1.0) < thinning(50.0, step=1.0, draw=100.0) <= 200
+
+
+def _trial(sampler: Sampler, *, sound: bool) -> Trial:
+    loss = np.cumsum(np.ones((2, 40)), axis=1)
+    reasons = () if sound else ("a chain diverged at step 3: the step is too large",)
+    loss[1, 20:] = loss[1, 20:] if sound else np.nan
+    steps = np.arange(1, 41)
+    shown = PosteriorTrial("m", steps, loss, 8, 1.0, 2.0, 0.5, 0.1, 0.0, sound, reasons)
+    return Trial(sampler, "", (shown,), 3.0, 2.0)
+
+
+def test_the_picture_is_left_out_without_matplotlib(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    trials = (_trial(SAMPLER, sound=True), _trial(evolve(SAMPLER, step=1.0), sound=False))
+    result = Calibration(trials, SAMPLER, 1.0, 1.0)
+    assert emit_calibration(result, "p", "estimate …", tmp_path / "p")
+    assert (tmp_path / "p" / "calibration.png").exists()
+    monkeypatch.setitem(sys.modules, "matplotlib.figure", None)
+    monkeypatch.setitem(sys.modules, "matplotlib", None)
+    assert not emit_calibration(result, "p", "estimate …", tmp_path / "p")
+    assert not (tmp_path / "p" / "calibration.png").exists()
+    found = json.loads((tmp_path / "p" / "calibration.json").read_text("utf-8"))
+    assert found["trials"][1]["posteriors"][0]["loss"][1][-1] is None
+    assert found["chosen"]["nbeta"] == 900
 
 
 def test_numbers_of_draws() -> None:

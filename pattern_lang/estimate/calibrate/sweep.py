@@ -15,7 +15,7 @@ from pattern_lang.estimate.available import round_down
 from pattern_lang.estimate.calibrate import plan
 from pattern_lang.estimate.calibrate.judge import judge
 from pattern_lang.estimate.calibrate.pilot import CHAINS, Pilot, View
-from pattern_lang.estimate.calibrate.terrain import Terrain, survey
+from pattern_lang.estimate.calibrate.terrain import Terrain, is_flat, survey
 from pattern_lang.estimate.reporter import Reporter
 from pattern_lang.estimate.user_code import UserCode
 from pattern_lang.ir.calibration import PosteriorTrial, Trial
@@ -77,9 +77,21 @@ class Sweep:
     def _nbetas(self) -> list[float]:
         """Return the values of nβ to start from, one after the other."""
         rows = self.views[0].posterior.setting.averager.rows
-        most = min(_LARGEST_NBETA, rows, _TIMES_BATCH * self.start.batch)
-        first = self.start.nbeta or _one_digit(most)
+        most = _one_digit(min(_LARGEST_NBETA, rows, _TIMES_BATCH * self.start.batch))
+        first = self.start.nbeta or self._not_flat(most)
         return [first, _one_digit(first / 10), _one_digit(first / 100)]
+
+    def _not_flat(self, most: float) -> float:
+        """Return the largest nβ at which the posterior is as wide as the loss is curved."""
+        self._survey(most)
+        number = max(range(len(self.views)), key=lambda n: self.terrains[n].curvature)
+        view, terrain = self.views[number], self.terrains[number]
+        setting = evolve(view.posterior.setting, sampler=self.start)
+        for nbeta in (most, _one_digit(most / 3), _one_digit(most / 10), _one_digit(most / 30)):
+            with view.posterior.running(self.code):
+                if self.start.kind == "rmsprop_sgld" or not is_flat(setting, terrain, nbeta):
+                    return nbeta
+        return nbeta
 
     def _localizations(self, nbeta: float) -> None:
         """Let localisation go, step by step, while chains stay sound and a run affordable."""

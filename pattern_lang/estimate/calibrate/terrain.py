@@ -1,18 +1,20 @@
 """What a posterior looks like at its checkpoint: how steep, how noisy, what a step costs."""
 
-from math import inf
+from math import inf, sqrt
+from time import process_time
 
 import torch
 from attrs import frozen
 from torch import Generator, Tensor
 
-from pattern_lang.estimate.advice import sharpest_direction
+from pattern_lang.estimate.advice import sharpest_direction, usual_reach
 from pattern_lang.estimate.chain import Setting, batches
 from pattern_lang.estimate.cost import step_and_draw_seconds
 from pattern_lang.ir.queries import Sampler
 
 _MINIBATCHES = 24
 _ROWS = 256
+_FLAT = 3
 _LOOKS, _LOOKING = 3, 1.0
 
 
@@ -69,14 +71,28 @@ def survey(setting: Setting) -> Terrain:
     )
 
 
+def is_flat(setting: Setting, terrain: Terrain, nbeta: float) -> bool:
+    """Tell whether the posterior is too narrow to feel the curvature that the terrain has.
+
+    The loss of a trained network is no parabola: often it is flat at the checkpoint and steep a
+    little farther away. A posterior that stays inside the flat part says nothing of the loss.
+    """
+    width = 2 / sqrt(max(nbeta * terrain.curvature, 1e-12))
+    if width >= usual_reach(setting.network):
+        return False
+    centre = setting.network.anchor
+    inside, _ = sharpest_direction(setting, centre, rows=_ROWS, reach=width)
+    return abs(inside) < terrain.curvature / _FLAT
+
+
 def _seconds(setting: Setting) -> tuple[float, float]:
     """Return the seconds of a step and of a draw, the least of a few looks where they are short.
 
-    A machine that is busy with something else for a moment makes any single look too long.
+    It is this process's own time, so that what else the machine does leaves no mark on the choice.
     """
-    looks = [step_and_draw_seconds(setting)]
+    looks = [step_and_draw_seconds(setting, process_time)]
     while len(looks) < _LOOKS and sum(map(sum, looks)) < _LOOKING:
-        looks.append(step_and_draw_seconds(setting))
+        looks.append(step_and_draw_seconds(setting, process_time))
     steps, draws = zip(*looks, strict=True)
     return min(steps), min(draws)
 
