@@ -122,7 +122,7 @@ class Pilot:
     def trace(self) -> Array:
         """Return what was recorded, (chains, records, q) relative to θ*, NaN where nothing was."""
         longest = max(len(walker.traces) for walker in self.walkers)
-        width = len(self.view.sample.averager.averages)
+        width = len(self.view.sample.averager.members)
         trace = np.full((CHAINS, longest, width), np.nan)
         for own, walker in zip(trace, self.walkers, strict=True):
             if walker.traces:

@@ -110,7 +110,7 @@ def _views(queries: Queries, code: UserCode) -> "list[View]":
     views = []
     for posterior, sample in zip(whole, prepare_posteriors(queries, few, code), strict=True):
         setting = sample.setting
-        means = setting.averager.averages.numpy() @ setting.anchor.numpy()
+        means = setting.averager.means(setting.anchor[None])[0].numpy()
         readout = read_out(queries, posterior.place, sample.layout, means)
         views.append(View(posterior, setting, readout.spread))
     return views
