@@ -10,7 +10,15 @@ from attrs import field, frozen
 
 from pattern_lang.diagnostics import Diagnostic, PatternError, SourceFile
 from pattern_lang.diagnostics.catalogue.names import SpecNotFound
-from pattern_lang.driver import Compiled, ReadSpec, choose_patterns, compile_pattern, read_spec
+from pattern_lang.driver import (
+    Calibrated,
+    Compiled,
+    ReadSpec,
+    calibrate_patterns,
+    choose_patterns,
+    compile_pattern,
+    read_spec,
+)
 from pattern_lang.syntax.bundle import FileBundle
 
 if TYPE_CHECKING:
@@ -129,6 +137,25 @@ class Spec:
             workers=workers,
         )
         return Run(compiled)
+
+    def calibrate(
+        self,
+        pattern: str | None = None,
+        out: str | Path = "build",
+        *,
+        reporter: Reporter | None = None,
+    ) -> tuple[Calibrated, ...]:
+        """Find sampler settings for one pattern, or for all; write what was tried into `out`.
+
+        Each result has the `estimate` statement to paste as `.statement`, None when nothing was
+        sound. Raises PatternError for anything that stops the work.
+        """
+        from pattern_lang.estimate import SilentReporter
+
+        names = choose_patterns(self._read, pattern)
+        return calibrate_patterns(
+            self._read, names, Path(out), reporter=reporter or SilentReporter()
+        )
 
 
 def load(

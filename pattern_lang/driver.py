@@ -13,15 +13,17 @@ stage  room           in → out                                    needs
 6      `emit`         solution → weights, plan, report            pyarrow, jinja2
 =====  =============  ==========================================  ==================
 
-`read_spec` is stages 1-3: pure, quick, runs no user code. `compile_pattern` is stages 4-6. The
-command line and the Python interface are thin over these two.
+`read_spec` is stages 1-3: pure, quick, runs no user code. `compile_pattern` is stages 4-6,
+`calibrate_patterns` looks for settings of stage 4. The command line and the Python interface are
+thin over these.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from hashlib import sha256
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
 from attrs import evolve, frozen
@@ -37,6 +39,7 @@ from pattern_lang.syntax.bundle import Bundle
 if TYPE_CHECKING:
     # Only compiling needs numpy, torch and the rest; checking has to start at once.
     from pattern_lang.estimate import Reporter
+    from pattern_lang.ir.calibration import Calibration
     from pattern_lang.ir.program import WeightPattern
     from pattern_lang.ir.solution import Solution
     from pattern_lang.ir.susceptibility import Estimate
@@ -79,6 +82,21 @@ class Compiled:
     solution: Solution
     folder: Path
     diagnostics: tuple[Diagnostic, ...]
+
+
+@frozen(eq=False)
+class Calibrated:
+    """A pattern with sampler settings that were found for it.
+
+    statement: the `estimate` statement to paste, None when nothing was sound. drawn: whether there
+    is a picture of the traces beside the figures in `folder`.
+    """
+
+    pattern: WeightPattern
+    calibration: Calibration
+    statement: str | None
+    folder: Path
+    drawn: bool
 
 
 def read_spec(source: SourceFile, bundle: Bundle, overrides: Mapping[str, str]) -> ReadSpec:
@@ -130,6 +148,55 @@ def compile_pattern(
     text, source = spec.source.text, spec.source.name
     emit(pattern, answer, solution, out / name, text, source, spec.parents, spec.parameters)
     return Compiled(pattern, answer, solution, out / name, findings)
+
+
+def calibrate_patterns(
+    spec: ReadSpec, names: Sequence[str], out: Path, *, reporter: Reporter
+) -> tuple[Calibrated, ...]:
+    """Find sampler settings for some patterns, and write what was tried into `out / name`.
+
+    Patterns that re-weight the same data and start from the same settings get one setting. Where
+    the goals of a pattern need less noise than a run of ordinary length has, it is made longer.
+    Raises PatternError for anything that stops the work.
+    """
+    from pattern_lang.emit.calibration import emit_calibration
+    from pattern_lang.estimate.calibrate import calibrate, merged, statement
+
+    found = []
+    patterns = [spec.lowered.patterns[name] for name in names]
+    for group, queries in merged(patterns):
+        result = _rehearsed(calibrate(queries, reporter=reporter), group, reporter)
+        line = statement(result.chosen) if result.chosen else None
+        for pattern in group:
+            folder = out / pattern.name
+            drawn = emit_calibration(result, pattern.name, line, folder)
+            found.append(Calibrated(pattern, result, line, folder, drawn))
+    return tuple(found)
+
+
+def _rehearsed(
+    calibration: Calibration, patterns: Sequence[WeightPattern], reporter: Reporter
+) -> Calibration:
+    """Run a quarter of what was chosen, solve, and make the run as long as the goals need."""
+    from pattern_lang.estimate import estimate
+    from pattern_lang.estimate.calibrate import longer, rehearsal
+    from pattern_lang.solve import draws_wanted, solve_pattern
+
+    if calibration.chosen is None or not any(pattern.goals for pattern in patterns):
+        return calibration
+    short = rehearsal(calibration.chosen)
+    reporter.message("rehearsing a quarter of the run, to see the noise of the goals")
+    with TemporaryDirectory(prefix="pat-calibrate-") as cache:
+        for pattern in patterns:
+            trial = evolve(pattern, queries=evolve(pattern.queries, sampler=short))
+            answer = estimate(trial.queries, Path(cache), reporter=reporter)
+            times = draws_wanted(solve_pattern(trial, answer))
+            if times is None:
+                remark = f"the goals of `{pattern.name}` were not feasible in the rehearsal"
+                calibration = evolve(calibration, remarks=(*calibration.remarks, remark))
+            else:
+                calibration = longer(calibration, short, times)
+    return calibration
 
 
 def choose_patterns(spec: ReadSpec, name: str | None) -> tuple[str, ...]:

@@ -15,6 +15,7 @@ from pattern_lang.diagnostics.catalogue.internal import InternalError
 INTERRUPTED = 130
 USAGE = 2
 VERBS = {
+    "calibrate": "calibrate",
     "check": "check",
     "compile": "compile_",
     "debug": "debug",

@@ -18,6 +18,7 @@ loads no torch. The rooms within, in the order in which an estimate passes them:
 - All chains: `sampling`, `cost`, `tasks`, `processes`, `jobs`, `worker`.
 - What came out: `responses`, `assemble`, `directions`, `mixing`, `diagnostics`, `conduct`,
   `control`, `soundness`, `advice`.
+- Before all that, settings that are sound: the folder `calibrate`.
 """
 
 from pattern_lang.estimate.cost import CostEstimate

@@ -1,9 +1,11 @@
 """How stiff a posterior is for its step, and what to change when chains diverge."""
 
 import torch
+from torch import Tensor
 
 from pattern_lang.estimate.available import round_down
 from pattern_lang.estimate.chain import Setting
+from pattern_lang.estimate.network import Network
 
 _ITERATIONS = 12
 
@@ -47,29 +49,50 @@ def stiffness_of(setting: Setting) -> float:
 
 
 def sharpest_curvature(setting: Setting) -> float:
-    """Return the largest curvature of the mean loss at θ*, by power iteration.
+    """Return the largest curvature of the mean loss at θ*, by power iteration."""
+    return sharpest_direction(setting, setting.network.anchor)[0]
 
-    Products with the Hessian are differences of gradients, on as many rows as a minibatch has.
+
+def sharpest_direction(
+    setting: Setting,
+    centre: Tensor,
+    scale: Tensor | None = None,
+    *,
+    rows: int | None = None,
+    reach: float | None = None,
+) -> tuple[float, Tensor]:
+    """Return the curvature largest in size of the mean loss at `centre` (d,), and its direction.
+
+    With `scale` (d,), that of √S H √S, S = diag(scale): the curvature as a step sees it that is
+    scaled so. Products with the Hessian are differences of gradients `reach` to either side,
+    on `rows` rows: as many as a minibatch has, where nothing else is said.
     """
-    network, rows = setting.network, setting.rows.reweighted
+    network = setting.network
     network.reset()
-    size = min(rows, setting.sampler.batch, 1024)
+    size = min(setting.rows.reweighted, rows or setting.sampler.batch, 1024)
     batch = {name: tensor[:size] for name, tensor in setting.rows.blocks[0].items()}
     random = torch.Generator().manual_seed(0)
-    direction = torch.randn(len(network.theta), generator=random, dtype=network.dtype)
-    reach = 1e-3 * (1 + float(network.anchor.norm()))
-    value = 0.0
+    product = torch.randn(len(network.theta), generator=random, dtype=network.dtype)
+    root = torch.ones_like(product) if scale is None else scale.sqrt()
+    reach = reach or usual_reach(network)
+    value, direction = 0.0, product / product.norm()
     for _ in range(_ITERATIONS):
-        direction /= direction.norm()
-        ends = []
-        for sign in (1, -1):
-            network.theta.copy_(network.anchor).add_(direction, alpha=sign * reach)
-            network.gradient(dict(batch))
-            ends.append(network.grad.clone())
-        product = (ends[0] - ends[1]) / (2 * reach)
-        value = float(direction @ product)
         if not float(product.norm()) > 0:
             break
-        direction = product
+        direction = product / product.norm()
+        away = root * direction
+        length = float(away.norm())
+        ends = []
+        for sign in (1, -1):
+            network.theta.copy_(centre).add_(away, alpha=sign * reach / length)
+            network.gradient(dict(batch))
+            ends.append(network.grad.clone())
+        product = (ends[0] - ends[1]).mul_(root).mul_(length / (2 * reach))
+        value = float(direction @ product)
     network.reset()
-    return value
+    return value, direction
+
+
+def usual_reach(network: Network) -> float:
+    """Return how far to either side gradients are compared: a thousandth of the checkpoint."""
+    return 1e-3 * (1 + float(network.anchor.norm()))

@@ -12,6 +12,8 @@ from pattern_lang.ir.queries import Sampler
 if TYPE_CHECKING:
     from pattern_lang.estimate.chain import Setting
 
+Clock = Callable[[], float]
+
 _WORTH_PROCESSES = 6.0  # seconds; below it, starting processes costs more than they save
 _START_SECONDS = 2.0  # what a process needs until its first step
 _TIMING_SECONDS = 0.02
@@ -98,20 +100,31 @@ def _processors() -> int:
 
 def serial_seconds(setting: "Setting") -> float:
     """Return the seconds that all chains of one posterior need in one process."""
-    import torch
-
-    from pattern_lang.estimate.evaluate import evaluator
-
     network, sampler = setting.network, setting.sampler
-    out, evaluate = torch.empty_like(setting.anchor), evaluator(network, setting.rows)
-    a_step = _time(_a_step(setting))
-    network.reset()
-    a_draw = _time(lambda: evaluate(out, setting.anchor))
+    a_step, a_draw = step_and_draw_seconds(setting)
     gradients = {
         "hmc": _TYPICAL_LENGTH * setting.steps,
         "laplace": 2 * min(len(network.theta), _MOST_CURVATURES),
     }.get(sampler.kind, setting.steps)
     return sampler.chains * (gradients * a_step + sampler.draws * a_draw)
+
+
+def step_seconds(setting: "Setting", clock: Clock = perf_counter) -> float:
+    """Return the seconds of one gradient step. The network is at θ* before and after."""
+    seconds = _time(_a_step(setting), clock)
+    setting.network.reset()
+    return seconds
+
+
+def step_and_draw_seconds(setting: "Setting", clock: Clock = perf_counter) -> tuple[float, float]:
+    """Return the seconds of one gradient step, and of evaluating all that one draw needs."""
+    import torch
+
+    from pattern_lang.estimate.evaluate import evaluator
+
+    out = torch.empty_like(setting.anchor)
+    evaluate = evaluator(setting.network, setting.rows)
+    return step_seconds(setting, clock), _time(lambda: evaluate(out, setting.anchor), clock)
 
 
 def _a_step(setting: "Setting") -> Callable[[], object]:
@@ -135,18 +148,18 @@ def _a_step(setting: "Setting") -> Callable[[], object]:
     return step
 
 
-def _time(work: Callable[[], object]) -> float:
+def _time(work: Callable[[], object], clock: Clock) -> float:
     """Return the seconds of one call: the first is left out where there is time for another."""
-    start = perf_counter()
+    start = clock()
     work()
-    first = perf_counter() - start
+    first = clock() - start
     if first > 1.0:
         return first
-    calls, start = 0, perf_counter()
-    while perf_counter() - start < _TIMING_SECONDS:
+    calls, start = 0, clock()
+    while clock() - start < _TIMING_SECONDS:
         work()
         calls += 1
-    return (perf_counter() - start) / calls
+    return (clock() - start) / calls
 
 
 def _counted(count: int, noun: str) -> str:

@@ -16,10 +16,27 @@ from pattern_lang.estimate.table import Array
 from pattern_lang.ir.queries import Queries
 from pattern_lang.ir.susceptibility import ChainTrace, PosteriorDiagnostics
 
-_BAD_R_HAT = 1.1
-_FEW_DRAWS, _TOO_FEW_DRAWS = 100, 20
+_BY_CHANCE = 2.6  # χ²/ν of 4 half chains passes this once in twenty
 _SHORT_SEGMENT = 5
 _HEAVY_TAIL, _SPIKES, _ENOUGH_FOR_TAILS = 0.5, 0.8, 400
+
+
+@frozen
+class Limits:
+    """What chains have to reach: R-hat, and effective draws with and without reservations.
+
+    halves: half chains that are short, so that chance alone lets their means differ; 0 to hold
+    them to `r_hat` as it is.
+    """
+
+    r_hat: float = 1.1
+    few: float = 100
+    too_few: float = 20
+    halves: int = 0
+
+    def worst_r_hat(self, effective: float) -> float:
+        """Return the largest R-hat that is still well mixed, given the effective draws."""
+        return self.r_hat * float(np.sqrt(1 + _BY_CHANCE * self.halves / effective))
 
 
 @frozen
@@ -54,11 +71,7 @@ def diagnose(queries: Queries, result: PosteriorResult, share: Array) -> Posteri
     excess = queries.sampler.nbeta * float(losses.mean())
     figures = conduct.summary(result.chains)
     findings = [
-        *_mixing("the mean loss", rhat, effective),
-        *_spikes("the mean loss", losses),
-        *_observables(queries, result),
-        *_drift(losses),
-        *_below_anchor(losses, excess, effective),
+        *look_at(queries, result.readout.spread, result.trace),
         *_short_segments(result, tau),
         *_large_step(queries, result.stiffness),
         *_conduct(queries, result, figures),
@@ -82,6 +95,30 @@ def diagnose(queries: Queries, result: PosteriorResult, share: Array) -> Posteri
     )
 
 
+def look_at(
+    queries: Queries, spread: Array, trace: Array, limits: Limits | None = None
+) -> Iterator[Finding]:
+    """Judge traces alone: the mean loss, and every observable that is not a multiple of it.
+
+    trace: (chains, draws, q) of what is followed, the mean loss first, relative to θ*. spread:
+    (k, q), what the observables take of it.
+    """
+    limits = limits or Limits()
+    losses = trace[:, :, 0]
+    effective = effective_draws(losses)
+    yield from _mixing("the mean loss", r_hat(losses), effective, limits)
+    yield from _spikes("the mean loss", losses)
+    yield from _observables(queries, spread, trace, limits)
+    yield from _drift(losses)
+    yield from _below_anchor(losses, queries.sampler.nbeta * float(losses.mean()), effective)
+
+
+def slowest(queries: Queries, spread: Array, trace: Array) -> float:
+    """Return the effective draws of the mean loss or of an observable, whichever has fewest."""
+    rows = [trace @ spread[row] for row in _different(queries, spread)]
+    return min(effective_draws(part) for part in [trace[:, :, 0], *rows])
+
+
 def _conduct(
     queries: Queries, result: PosteriorResult, figures: dict[str, float]
 ) -> Iterator[Finding]:
@@ -97,14 +134,15 @@ def _conduct(
     yield from (Finding(text, grave) for text, grave in remarks)
 
 
-def _mixing(what: str, rhat: float, effective: float) -> Iterator[Finding]:
-    if rhat > _BAD_R_HAT:
-        text = f"the chains disagree on {what}: R-hat is {rhat:.3f}, above {_BAD_R_HAT}"
+def _mixing(what: str, rhat: float, effective: float, limits: Limits) -> Iterator[Finding]:
+    most, least = limits.worst_r_hat(effective), limits.too_few
+    if rhat > most:
+        text = f"the chains disagree on {what}: R-hat is {rhat:.3f}, above {most:.3g}"
         yield Finding(text, grave=True)
-    if effective < _TOO_FEW_DRAWS:
-        text = f"only {effective:.0f} effective draws of {what}; {_TOO_FEW_DRAWS} are the least"
+    if effective < least:
+        text = f"only {effective:.0f} effective draws of {what}; {least:g} are the least"
         yield Finding(text, grave=True)
-    elif effective < _FEW_DRAWS:
+    elif effective < limits.few:
         yield Finding(f"few effective draws of {what}: {effective:.0f}", grave=False)
 
 
@@ -136,12 +174,14 @@ def _large_step(queries: Queries, stiffness: float) -> Iterator[Finding]:
         yield Finding(text, grave=False)
 
 
-def _observables(queries: Queries, result: PosteriorResult) -> Iterator[Finding]:
-    for row in _different(queries, result.readout.spread):
-        trace = result.trace @ result.readout.spread[row]
+def _observables(
+    queries: Queries, spread: Array, trace: Array, limits: Limits
+) -> Iterator[Finding]:
+    for row in _different(queries, spread):
+        part = trace @ spread[row]
         name = f"`{queries.observables[row].name}`"
-        yield from _mixing(name, r_hat(trace), effective_draws(trace))
-        yield from _spikes(name, trace)
+        yield from _mixing(name, r_hat(part), effective_draws(part), limits)
+        yield from _spikes(name, part)
 
 
 def _different(queries: Queries, spread: Array) -> Iterator[int]:

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
         Soft,
         SumSquares,
     )
-    from pattern_lang.solve.findings import verdicts
+    from pattern_lang.solve.findings import draws_wanted, verdicts
     from pattern_lang.solve.problem import WeightProgram, WeightSolution
 
 __all__ = [
@@ -45,6 +45,7 @@ __all__ = [
     "SumSquares",
     "WeightProgram",
     "WeightSolution",
+    "draws_wanted",
     "solve_pattern",
     "verdicts",
 ]
@@ -57,6 +58,6 @@ def __getattr__(name: str) -> Any:
     home = "constraints"
     if name in ("WeightProgram", "WeightSolution"):
         home = "problem"
-    elif name in ("solve_pattern", "verdicts"):
+    elif name in ("solve_pattern", "draws_wanted", "verdicts"):
         home = "assemble" if name == "solve_pattern" else "findings"
     return getattr(import_module(f"{__name__}.{home}"), name)

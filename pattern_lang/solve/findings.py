@@ -1,5 +1,6 @@
 """Diagnostics on a solution: why there are no weights, or what to know about those there are."""
 
+from collections.abc import Iterator
 from math import floor, isfinite, log10
 
 from pattern_lang.diagnostics import Diagnostic, Label, Problem
@@ -40,6 +41,20 @@ def verdicts(
     if solution.weights is not None:
         problems.extend(_noisy(solution))
     return tuple(problem.diagnostic() for problem in problems)
+
+
+def draws_wanted(solution: Solution, margin: float = 1.5) -> float | None:
+    """Return how many times more draws would bring every goal above the noise.
+
+    Standard errors fall with the root of the draws; `margin` is on them, as they have errors of
+    their own. None where there are no weights to judge by.
+    """
+    if solution.weights is None:
+        return None
+    ratios = [0.0]
+    for goal, size in _sized(solution):
+        ratios.append(margin * NOISE * (goal.stderr or 0.0) / size)
+    return max(ratios) ** 2
 
 
 def _infeasible(pattern: WeightPattern, solution: Solution) -> Infeasible:
@@ -178,18 +193,24 @@ def _no_movement(
 
 def _noisy(solution: Solution) -> list[BelowNoise]:
     found: list[BelowNoise] = []
-    for goal in solution.goals:
-        sizes = [abs(limit) for limit in goal.requested if limit is not None]
-        if goal.kind == "hold" or not sizes or not sizes[0] or goal.stderr is None:
-            continue
-        if sizes[0] < NOISE * goal.stderr:
+    for goal, size in _sized(solution):
+        stderr = goal.stderr or 0.0
+        if size < NOISE * stderr:
             found.append(
                 BelowNoise(
                     span=goal.origin,
                     observable=goal.observable or "",
-                    requested=f"{sizes[0]:.3g} {goal.unit}",
-                    stderr=f"{goal.stderr:.3g} {goal.unit}",
-                    twice=f"{NOISE * goal.stderr:.3g} {goal.unit}",
+                    requested=f"{size:.3g} {goal.unit}",
+                    stderr=f"{stderr:.3g} {goal.unit}",
+                    twice=f"{NOISE * stderr:.3g} {goal.unit}",
                 )
             )
     return found
+
+
+def _sized(solution: Solution) -> Iterator[tuple[GoalOutcome, float]]:
+    """Yield the goals that ask for a shift of some size with a known error, and that size."""
+    for goal in solution.goals:
+        sizes = [abs(limit) for limit in goal.requested if limit is not None]
+        if goal.kind != "hold" and sizes and sizes[0] and goal.stderr is not None:
+            yield goal, sizes[0]

@@ -448,3 +448,19 @@ class ChainProcessFailed(Problem):
 
     chains: str
     reason: str
+
+
+@problem
+class NothingSound(Problem):
+    """A calibration in which no setting was sound for every posterior."""
+
+    code = "PAT4056"
+    title = "no sound sampler settings"
+    message = "none of the {tried} sampler settings that were tried is sound; {nearest}"
+    label = "no settings for this pattern"
+    help = "{advice}"
+    exit_status = 4
+
+    tried: int
+    nearest: str
+    advice: str

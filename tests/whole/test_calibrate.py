@@ -1,0 +1,77 @@
+"""`pat calibrate`, from no settings at all to an estimate that passes its diagnostics."""
+
+import json
+import re
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from tests.whole.conftest import pat
+
+EXAMPLES = Path(__file__).parents[2] / "examples"
+Done = subprocess.CompletedProcess[str]
+
+
+def without_settings(example: str, folder: Path) -> Path:
+    """Copy an example, and take every `estimate` statement out of its spec."""
+    shutil.copytree(EXAMPLES / example, folder, ignore=shutil.ignore_patterns("build", "__py*"))
+    spec = folder / "steer.pat"
+    text = re.sub(r"(?ms)^ *#[^\n]*\n  estimate sgld\(.*?^  \)\n", "", spec.read_text("utf-8"))
+    text = re.sub(r"(?ms)^## The same chains.*?^\)\n", "", text).replace(
+        "  estimate chains()\n", ""
+    )
+    assert "estimate" not in text
+    spec.write_text(text, "utf-8")
+    return spec
+
+
+def paste(spec: Path, statement: str) -> None:
+    """Put a statement into every pattern that re-weights something."""
+    text = spec.read_text("utf-8")
+    spec.write_text(re.sub(r"(?m)^(  reweight .*)$", rf"\1\n{statement}", text), "utf-8")
+
+
+def calibrated_and_compiled(example: str, pattern: str, folder: Path) -> tuple[Done, Done, dict]:  # type: ignore[type-arg]
+    spec = without_settings(example, folder / "project")
+    out = folder / "build"
+    first = pat("calibrate", spec, "--pattern", pattern, "-o", out)
+    assert first.returncode == 0, first.stdout + first.stderr
+    found = json.loads((out / pattern / "calibration.json").read_text("utf-8"))
+    paste(spec, found["statement"])
+    formatted = pat("fmt", "--check", spec)
+    assert pat("check", spec).returncode == 0, formatted.stderr
+    return first, pat("compile", spec, "--pattern", pattern, "-o", out), found
+
+
+def test_the_first_example_from_none(tmp_path: Path) -> None:
+    first, second, found = calibrated_and_compiled("01-shortcut", "steer", tmp_path)
+    assert second.returncode == 0, second.stdout + second.stderr
+    assert "PAT4052" not in second.stderr
+    assert "estimate sgld(" in first.stdout
+    assert "chosen" in first.stdout
+    folder = tmp_path / "build" / "steer"
+    verdicts = json.loads((folder / "diagnostics.json").read_text("utf-8"))["posteriors"]
+    assert all(posterior["sound"] for posterior in verdicts)
+    assert any(trial["sound"] for trial in found["trials"])
+    assert (folder / "calibration.png").read_bytes().startswith(b"\x89PNG")
+
+
+@pytest.mark.slow
+def test_the_second_example_from_none(tmp_path: Path) -> None:
+    _, second, found = calibrated_and_compiled("02-brackets", "nested_a", tmp_path)
+    assert second.returncode == 0, second.stdout + second.stderr
+    assert "PAT4052" not in second.stderr
+    names = [posterior["posterior"] for posterior in found["trials"][0]["posteriors"]]
+    assert sorted(names) == ["counting", "nesting"]
+
+
+def test_samplers_without_steps_have_nothing_to_sweep(project: Path, tmp_path: Path) -> None:
+    spec = project / "closed.pat"
+    text = (project / "steer.pat").read_text("utf-8")
+    closed = "estimate laplace(nbeta: 900, localization: 30)\n"
+    spec.write_text(re.sub(r"(?ms)estimate sgld\(.*?^  \)\n", closed, text), "utf-8")
+    result = pat("calibrate", spec, "-o", tmp_path)
+    assert result.returncode == 1
+    assert "PAT4041" in result.stderr
