@@ -39,6 +39,7 @@ from pattern_lang.syntax.bundle import Bundle
 if TYPE_CHECKING:
     # Only compiling needs numpy, torch and the rest; checking has to start at once.
     from pattern_lang.estimate import Reporter
+    from pattern_lang.estimate.ranks import Rank
     from pattern_lang.ir.calibration import Calibration
     from pattern_lang.ir.program import WeightPattern
     from pattern_lang.ir.solution import Solution
@@ -117,18 +118,23 @@ def compile_pattern(
     fresh: bool = False,
     workers: int | None = None,
     control: bool = False,
+    rank: Rank | None = None,
 ) -> Compiled:
     """Stages 4-6: estimate, solve and write one pattern into `out / name`.
 
-    With `control`, χ is also estimated at nβ = 0, and compared.
+    With `control`, χ is also estimated at nβ = 0, and compared. `rank` is given where other
+    processes help with `help_pattern`, and is the first of them. What an interrupted run left is
+    gone on from, unless `fresh`.
 
     An infeasible or unbounded program and an unsound estimate are answers: they are written too,
     and their diagnostics are errors. Raises PatternError for anything that stops the work before.
     """
     from pattern_lang.emit import check_targets, emit
+    from pattern_lang.emit.wanted import want, written
     from pattern_lang.estimate import estimate
     from pattern_lang.estimate.control import with_control
     from pattern_lang.estimate.defaults import with_sampler
+    from pattern_lang.estimate.ranks import ALONE
     from pattern_lang.estimate.soundness import soundness
     from pattern_lang.solve import solve_pattern, verdicts
 
@@ -138,15 +144,26 @@ def compile_pattern(
     if chosen is not None:
         reporter.message(chosen)
         pattern = evolve(pattern, queries=queries)
-    answer = estimate(pattern.queries, out / CACHE, reporter=reporter, fresh=fresh, workers=workers)
+    cache, rank = out / CACHE, rank or ALONE
+    want(cache, [name])
+    answer = estimate(
+        pattern.queries, cache, reporter=reporter, fresh=fresh, workers=workers, rank=rank
+    )
     if control:
         answer = with_control(
-            pattern.queries, answer, out / CACHE, reporter=reporter, fresh=fresh, workers=workers
+            pattern.queries,
+            answer,
+            cache,
+            reporter=reporter,
+            fresh=fresh,
+            workers=workers,
+            rank=rank,
         )
     solution = solve_pattern(pattern, answer)
     findings = (*soundness(pattern.queries, answer), *verdicts(pattern, answer, solution))
     text, source = spec.source.text, spec.source.name
     emit(pattern, answer, solution, out / name, text, source, spec.parents, spec.parameters)
+    written(cache, name)
     return Compiled(pattern, answer, solution, out / name, findings)
 
 
@@ -197,6 +214,32 @@ def _rehearsed(
             else:
                 calibration = longer(calibration, short, times)
     return calibration
+
+
+def help_pattern(
+    spec: ReadSpec,
+    name: str,
+    out: Path,
+    rank: Rank,
+    *,
+    reporter: Reporter,
+    workers: int | None = None,
+    control: bool = False,
+) -> None:
+    """Sample for a pattern that another process compiles into the same `out`.
+
+    Returns when every chain is finished or in other hands; raises as `compile_pattern` does.
+    """
+    from pattern_lang.emit import check_targets
+    from pattern_lang.estimate import help_estimate
+    from pattern_lang.estimate.control import without_loss
+    from pattern_lang.estimate.defaults import with_sampler
+
+    pattern = spec.lowered.patterns[name]
+    check_targets(pattern)
+    queries, _ = with_sampler(pattern.queries)
+    for asked in (queries, without_loss(queries)) if control else (queries,):
+        help_estimate(asked, out / CACHE, rank, reporter=reporter, workers=workers)
 
 
 def choose_patterns(spec: ReadSpec, name: str | None) -> tuple[str, ...]:

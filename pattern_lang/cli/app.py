@@ -23,6 +23,7 @@ VERBS = {
     "fmt": "fmt",
     "info": "info",
     "init": "init",
+    "status": "status",
 }
 """Each verb, in the module of its name, and what it is called there."""
 
@@ -72,7 +73,7 @@ def run(arguments: list[str]) -> int:
         error.show()
         return USAGE
     except (click.Abort, KeyboardInterrupt):
-        click.echo("interrupted; what was estimated so far is kept where it is complete", err=True)
+        click.echo("interrupted; the same command goes on from here", err=True)
         return INTERRUPTED
     except PatternError as error:
         Output.of(arguments).diagnostics(error.diagnostics)

@@ -13,9 +13,10 @@ loads no torch. The rooms within, in the order in which an estimate passes them:
   is in the folder of that name.
 - What moves, where a component alone does: `selection`, `components`, `transformer`, `layouts`.
 - What to evaluate, and what observables read off it: `layout`, `probes`, `readout`.
-- One chain: `posterior`, `evaluate`, `steps`, `hmc`, `segments`, `stretches`, `moments`, `chain`.
-  Instead of chains, the closed form: `curvature`, `gaussian`.
-- All chains: `sampling`, `cost`, `tasks`, `processes`, `jobs`, `worker`.
+- One chain: `posterior`, `evaluate`, `minibatches`, `steps`, `hmc`, `segments`, `stretches`,
+  `moments`, `chain`. Instead of chains, the closed form: `curvature`, `gaussian`.
+- Chains that are stopped go on: `checkpoint`, `keeping`, `running`.
+- All chains: `sampling`, `crew`, `ranks`, `cost`, `tasks`, `processes`, `jobs`, `worker`.
 - What came out: `responses`, `assemble`, `directions`, `mixing`, `diagnostics`, `conduct`,
   `control`, `soundness`, `advice`.
 - Before all that, settings that are sound: the folder `calibrate`.
@@ -23,6 +24,14 @@ loads no torch. The rooms within, in the order in which an estimate passes them:
 
 from pattern_lang.estimate.cost import CostEstimate
 from pattern_lang.estimate.reporter import Progress, Reporter, SilentReporter
-from pattern_lang.estimate.service import estimate, plan_cost
+from pattern_lang.estimate.service import estimate, help_estimate, plan_cost
 
-__all__ = ["CostEstimate", "Progress", "Reporter", "SilentReporter", "estimate", "plan_cost"]
+__all__ = [
+    "CostEstimate",
+    "Progress",
+    "Reporter",
+    "SilentReporter",
+    "estimate",
+    "help_estimate",
+    "plan_cost",
+]

@@ -1,19 +1,23 @@
-"""One chain: step, draw, accumulate, until done or diverged."""
+"""One chain: step, draw, accumulate, until done or diverged, from wherever it was left."""
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from time import monotonic
+from typing import Protocol
 
 import torch
 from attrs import frozen
 from torch import Generator, Tensor
 
+from pattern_lang.estimate.checkpoint import CheckpointError
 from pattern_lang.estimate.errors import ChainDivergedError
 from pattern_lang.estimate.evaluate import Rows, evaluator
-from pattern_lang.estimate.gaussian import run_gaussian
+from pattern_lang.estimate.gaussian import GaussianRun, segments_of_pairs
 from pattern_lang.estimate.hmc import Hamiltonian, Target
+from pattern_lang.estimate.keeping import Keeper, State, prefixed
+from pattern_lang.estimate.minibatches import Minibatches
 from pattern_lang.estimate.moments import Accumulator, Averager, ChainResult
-from pattern_lang.estimate.network import Batch, Network
+from pattern_lang.estimate.network import Network
 from pattern_lang.estimate.steps import stepper
 from pattern_lang.ir.queries import Sampler
 
@@ -24,6 +28,8 @@ _BLOCK_BYTES = 64 * 2**20
 _REPORT_SECONDS = 0.1
 _ABSURD = 100.0
 _CHECK_EVERY = 16  # steps; what is not finite stays so, and a look costs a twentieth of a step
+# What comes of a state that is not this chain's, although its file is whole.
+_UNUSABLE = (CheckpointError, KeyError, ValueError, TypeError, IndexError, RuntimeError)
 
 
 @frozen(eq=False)
@@ -46,28 +52,92 @@ class Setting:
         return self.sampler.burn_in + self.sampler.thin * sum(self.segments)
 
 
+class Run(Protocol):
+    """A chain in the making."""
+
+    def restore(self, left: State) -> None:
+        """Go on from a state."""
+
+    def finish(self) -> tuple[Accumulator, dict[str, float]]:
+        """Run to the end; return the moments and the sampler's figures."""
+
+
 def run_chain(
-    setting: Setting, chain: int, seed: int, advance: Advance, posterior: int = 0
+    setting: Setting,
+    chain: int,
+    seed: int,
+    advance: Advance,
+    posterior: int = 0,
+    keeper: Keeper | None = None,
 ) -> ChainResult:
     """Sample one chain from the checkpoint; raise ChainDivergedError.
 
-    Every random number comes from `seed`, so the result does not depend on where the chain runs.
-    `advance` is told now and then how many steps were done. `posterior` is a number for errors.
+    Every random number comes from `seed`, so the result does not depend on where the chain runs,
+    nor on how often it was stopped. `advance` is told now and then how many steps were done.
+    `posterior` is a number for errors. The chain goes on from what `keeper` has, and starts again
+    where that cannot be used.
     """
-    with torch.random.fork_rng(devices=[]):
+    left = None if keeper is None else _left(keeper)
+    if left is not None and left.finished:
+        try:
+            return result_of(setting, chain, seed, left)
+        except CheckpointError:
+            left = None
+
+    def begin() -> Run:
         torch.manual_seed(seed)
-        if setting.sampler.kind == "laplace":
-            return run_gaussian(setting, chain, seed, advance, posterior)
-        return _Run(setting, posterior, chain, seed, advance).result()
+        kind = GaussianRun if setting.sampler.kind == "laplace" else _Sampling
+        return kind(setting, posterior, chain, seed, advance, keeper)
+
+    with torch.random.fork_rng(devices=[]):
+        run = begin()
+        if left is not None:
+            try:
+                run.restore(left)
+            except _UNUSABLE:
+                run = begin()
+        moments, figures = run.finish()
+    if keeper is not None:
+        parts = prefixed("moments", moments.state())
+        keeper.keep(State(setting.steps, parts, figures, finished=True))
+    return moments.result(chain, seed, figures)
 
 
-class _Run:
+def result_of(setting: Setting, chain: int, seed: int, left: State) -> ChainResult:
+    """Return the result of a chain from what it left; raise CheckpointError if it left none."""
+    closed = setting.sampler.kind == "laplace"
+    lengths = segments_of_pairs(setting.segments) if closed else setting.segments
+    moments = Accumulator(setting.averager, lengths)
+    try:
+        moments.restore(left.part("moments"))
+        result = moments.result(chain, seed, dict(left.numbers))
+    except _UNUSABLE as error:
+        raise CheckpointError(f"it does not hold this chain: {error}") from error
+    if moments.room or not left.finished:
+        raise CheckpointError("it does not hold a whole chain")
+    return result
+
+
+def _left(keeper: Keeper) -> State | None:
+    try:
+        return keeper.read()
+    except (CheckpointError, OSError):  # whoever looked through the folder has told
+        return None
+
+
+class _Sampling:
     """The state of a running chain."""
 
     def __init__(
-        self, setting: Setting, posterior: int, chain: int, seed: int, advance: Advance
+        self,
+        setting: Setting,
+        posterior: int,
+        chain: int,
+        seed: int,
+        advance: Advance,
+        keeper: Keeper | None,
     ) -> None:
-        self.setting, self.posterior, self.chain, self.seed = setting, posterior, chain, seed
+        self.setting, self.posterior, self.chain = setting, posterior, chain
         self.random = Generator().manual_seed(seed)
         setting.network.reset()
         self.hamiltonian = None
@@ -80,30 +150,65 @@ class _Run:
             self.move = self.langevin
         self.evaluate = evaluator(setting.network, setting.rows)
         self.done, self.told, self.clock, self.advance = 0, 0, monotonic(), advance
+        self.keeper = keeper
         width = setting.averager.width
         size = max(1, min(_BLOCK_DRAWS, _BLOCK_BYTES // (8 * width), max(setting.segments)))
         self.block = torch.empty(size, width, dtype=torch.float64)
+        self.filled = 0
+        self.moments = Accumulator(setting.averager, setting.segments)
         self.limit = self._absurd_excess()
 
-    def result(self) -> ChainResult:
-        self.walk(self.setting.sampler.burn_in)
-        moments = Accumulator(self.setting.averager, self.setting.segments)
-        while moments.room:
-            block = self.block[: min(len(self.block), moments.room)]
-            for row in block:
-                self.draw(row)
-            moments.add(block)
-        self.advance(self.done - self.told)
-        figures = self.hamiltonian.figures() if self.hamiltonian else {}
-        return moments.result(self.chain, self.seed, figures)
-
-    def walk(self, steps: int) -> None:
-        for _ in range(steps):
+    def finish(self) -> tuple[Accumulator, dict[str, float]]:
+        """Run to the end."""
+        sampler = self.setting.sampler
+        while self.moments.room:
             self.move()
             self.done += 1
-            if monotonic() - self.clock > _REPORT_SECONDS:
-                self.advance(self.done - self.told)
-                self.told, self.clock = self.done, monotonic()
+            self.tell()
+            past = self.done - sampler.burn_in
+            if past > 0 and past % sampler.thin == 0:
+                self.draw()
+            if self.keeper is not None and self.keeper.due and self.moments.room:
+                self.keeper.keep(self.state())
+        self.advance(self.done - self.told)
+        return self.moments, self.hamiltonian.figures() if self.hamiltonian else {}
+
+    def state(self) -> State:
+        """Return what the chain goes on from."""
+        tensors = {
+            "random": self.random.get_state(),
+            "global": torch.get_rng_state(),  # of a loss that draws numbers of its own
+            "block": self.block[: self.filled],
+            **prefixed("moments", self.moments.state()),
+        }
+        if self.hamiltonian is not None:
+            tensors |= prefixed("hmc", self.hamiltonian.state())
+            return State(self.done, tensors, self.hamiltonian.numbers())
+        tensors["theta"] = self.setting.network.theta
+        tensors |= prefixed("batches", self.batches.state())
+        tensors |= prefixed("step", self.step.state())
+        return State(self.done, tensors)
+
+    def restore(self, left: State) -> None:
+        """Go on from a state."""
+        tensors = left.tensors
+        self.moments.restore(left.part("moments"))
+        self.filled = len(tensors["block"])
+        self.block[: self.filled].copy_(tensors["block"])
+        if self.hamiltonian is not None:
+            self.hamiltonian.restore(left.part("hmc"), left.numbers)
+        else:
+            self.setting.network.theta.copy_(tensors["theta"])
+            self.batches.restore(left.part("batches"))
+            self.step.restore(left.part("step"))
+        self.done = self.told = left.done
+        self.random.set_state(tensors["random"])
+        torch.set_rng_state(tensors["global"])
+
+    def tell(self) -> None:
+        if monotonic() - self.clock > _REPORT_SECONDS:
+            self.advance(self.done - self.told)
+            self.told, self.clock = self.done, monotonic()
 
     def langevin(self) -> None:
         losses = self.setting.network.gradient(next(self.batches))
@@ -111,8 +216,8 @@ class _Run:
             raise self._diverged("a loss became infinite or undefined")
         self.step()
 
-    def draw(self, row: Tensor) -> None:
-        self.walk(self.setting.sampler.thin)
+    def draw(self) -> None:
+        row = self.block[self.filled]
         self.evaluate(row, self.setting.anchor)
         total = row.sum().item()
         if not math.isfinite(total):
@@ -120,6 +225,10 @@ class _Run:
         excess = row[: self.setting.averager.rows].mean().item()
         if excess > self.limit:
             raise self._diverged(f"the mean loss is {excess:.3g} nats above the checkpoint's")
+        self.filled += 1
+        if self.filled == min(len(self.block), self.moments.room):
+            self.moments.add(self.block[: self.filled])
+            self.filled = 0
 
     def _absurd_excess(self) -> float:
         """Return a mean loss above θ* that no chain near θ* has.
@@ -141,17 +250,6 @@ def target_of(setting: Setting) -> Target:
     return Target(setting.network, setting.rows, base, setting.sampler)
 
 
-def batches(setting: Setting, random: Generator) -> Iterator[Batch]:
-    """Yield minibatches of the re-weighted rows, without replacement within an epoch, for ever.
-
-    Rows that do not fill a last batch are left out of that epoch; the next epoch is shuffled anew.
-    """
-    rows, size = setting.rows.reweighted, setting.sampler.batch
-    block = {name: tensor[:rows] for name, tensor in setting.rows.blocks[0].items()}
-    while size >= rows:
-        yield dict(block)
-    while True:
-        order = torch.randperm(rows, generator=random)
-        for start in range(0, rows - size + 1, size):
-            chosen = order[start : start + size]
-            yield {name: tensor.index_select(0, chosen) for name, tensor in block.items()}
+def batches(setting: Setting, random: Generator) -> Minibatches:
+    """Return the minibatches of a chain's gradient steps."""
+    return Minibatches(setting.rows, setting.sampler.batch, random)

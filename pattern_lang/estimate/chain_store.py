@@ -60,10 +60,13 @@ class ChainStore:
         self.missed = True
         return None
 
-    def keep(self, key: PosteriorKey, chains: tuple[ChainResult, ...]) -> None:
-        """Store chains, whole or not at all; a folder that cannot be written is told."""
+    def keep(self, key: PosteriorKey, chains: tuple[ChainResult, ...]) -> bool:
+        """Store chains, whole or not at all; a folder that cannot be written is told.
+
+        Returns whether they are there now.
+        """
         if self.folder is None:
-            return
+            return False
         name = digest_of(list(key.data)).removeprefix("sha256:")
         path = _family(self.folder, key) / f"{name}.safetensors"
         draft = path.with_name(f".draft-{uuid4().hex}")
@@ -82,6 +85,8 @@ class ChainStore:
             self.reporter.message(f"the chains could not be stored: {error}")
             with suppress(OSError):
                 draft.unlink()
+            return False
+        return True
 
 
 def _family(folder: Path, key: PosteriorKey) -> Path:

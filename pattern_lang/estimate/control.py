@@ -13,6 +13,7 @@ from attrs import evolve
 
 from pattern_lang.diagnostics import PatternError
 from pattern_lang.diagnostics.catalogue.estimates import WrongSetting
+from pattern_lang.estimate.ranks import ALONE, Rank
 from pattern_lang.estimate.reporter import Reporter
 from pattern_lang.estimate.service import estimate
 from pattern_lang.estimate.table import Array
@@ -30,6 +31,7 @@ def with_control(
     reporter: Reporter,
     fresh: bool = False,
     workers: int | None = None,
+    rank: Rank = ALONE,
 ) -> Estimate:
     """Return `answer` with the correlation of each row of χ with its nβ = 0 control.
 
@@ -37,19 +39,8 @@ def with_control(
     those of learning coefficients, have none. Raises what `estimate` raises, and WrongSetting
     without localisation.
     """
-    sampler = queries.sampler
-    if sampler.localization == 0:
-        rule = "the control at nβ = 0 has no posterior without it"
-        problem = WrongSetting(
-            span=sampler.origin,
-            setting="localization",
-            value="0",
-            rule=rule,
-            advice="give it a `localization`, or leave `--control` out",
-        )
-        raise PatternError([problem])
-    bare = evolve(queries, sampler=evolve(sampler, nbeta=0.0))
-    other = estimate(bare, folder, reporter=reporter, fresh=fresh, workers=workers)
+    bare = without_loss(queries)
+    other = estimate(bare, folder, reporter=reporter, fresh=fresh, workers=workers, rank=rank)
     found = _compare(answer, other)
     for name, value in found:
         reporter.message(f"nβ = 0 control: χ of {name} correlates {value:.2f} with it")
@@ -61,6 +52,22 @@ def with_control(
     )
     diagnostics = tuple(_reserved(item, remarks) for item in answer.diagnostics)
     return evolve(answer, control=found, diagnostics=diagnostics)
+
+
+def without_loss(queries: Queries) -> Queries:
+    """Return the queries of the control; raises WrongSetting without localisation."""
+    sampler = queries.sampler
+    if sampler.localization == 0:
+        rule = "the control at nβ = 0 has no posterior without it"
+        problem = WrongSetting(
+            span=sampler.origin,
+            setting="localization",
+            value="0",
+            rule=rule,
+            advice="give it a `localization`, or leave `--control` out",
+        )
+        raise PatternError([problem])
+    return evolve(queries, sampler=evolve(sampler, nbeta=0.0))
 
 
 def _compare(answer: Estimate, control: Estimate) -> tuple[tuple[str, float], ...]:

@@ -16,6 +16,7 @@ minimum; learning coefficients are refused for that reason. With `γ/nβ` fixed,
 """
 
 import math
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import torch
@@ -25,54 +26,94 @@ from pattern_lang.estimate.curvature import Gaussian, gaussian_at
 from pattern_lang.estimate.errors import ChainDivergedError
 from pattern_lang.estimate.evaluate import Rows, chunks_of, evaluator
 from pattern_lang.estimate.hmc import leading_batches
-from pattern_lang.estimate.moments import Accumulator, ChainResult
+from pattern_lang.estimate.keeping import State, prefixed
+from pattern_lang.estimate.moments import Accumulator
 from pattern_lang.estimate.network import Network
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from pattern_lang.estimate.chain import Setting
+    from pattern_lang.estimate.keeping import Keeper
 
 _BLOCK = 64
 
 
-def run_gaussian(
-    setting: "Setting", chain: int, seed: int, advance: "Callable[[int], None]", posterior: int
-) -> ChainResult:
-    """Return closed form and even part as if a chain had left them.
+def segments_of_pairs(segments: Sequence[int]) -> list[int]:
+    """Return the pairs in each segment, two draws each."""
+    return [length // 2 for length in segments]
+
+
+class GaussianRun:
+    """Closed form and even part, as if a chain had left them.
 
     The trace holds the losses at both points of each pair, so a segment has half as many pairs as
-    draws. Raises SingularCurvature, and ChainDivergedError where a loss is not finite.
+    draws. Raises SingularCurvature.
     """
-    network, averager = setting.network, setting.averager
-    network.reset()
-    gradients = data_gradients(network, setting.rows, averager.members)
-    batches, count = leading_batches(setting.rows), setting.rows.reweighted
-    gaussian = gaussian_at(network, batches, count, gradients, setting.sampler)
-    derivative = derivatives(setting, gaussian, gradients)
-    closed = averager.unit_losses(derivative[:, : averager.rows])
-    random, evaluate = Generator().manual_seed(seed), evaluator(network, setting.rows)
-    anchor, done = network.anchor.double(), 0
-    moments = Accumulator(averager, [length // 2 for length in setting.segments], closed)
-    ends = torch.empty(2, setting.rows.width, dtype=torch.float64)
-    while moments.room:
-        evens = torch.empty(min(_BLOCK, moments.room), ends.shape[1], dtype=torch.float64)
+
+    def __init__(
+        self,
+        setting: "Setting",
+        posterior: int,
+        chain: int,
+        seed: int,
+        advance: "Callable[[int], None]",
+        keeper: "Keeper | None",
+    ) -> None:
+        self.setting, self.posterior, self.chain = setting, posterior, chain
+        self.advance, self.keeper = advance, keeper
+        network, averager = setting.network, setting.averager
+        network.reset()
+        gradients = data_gradients(network, setting.rows, averager.members)
+        batches, count = leading_batches(setting.rows), setting.rows.reweighted
+        self.gaussian = gaussian_at(network, batches, count, gradients, setting.sampler)
+        derivative = derivatives(setting, self.gaussian, gradients)
+        closed = averager.unit_losses(derivative[:, : averager.rows])
+        self.random, self.evaluate = Generator().manual_seed(seed), evaluator(network, setting.rows)
+        self.moments = Accumulator(averager, segments_of_pairs(setting.segments), closed)
+        self.figures = _figures(setting, self.gaussian, gradients[0])
+        self.done = self.told = 0
+
+    def finish(self) -> tuple[Accumulator, dict[str, float]]:
+        """Draw all pairs; raises ChainDivergedError where a loss is not finite."""
+        ends = torch.empty(2, self.setting.rows.width, dtype=torch.float64)
+        while self.moments.room:
+            self._block(ends)
+            if self.keeper is not None and self.keeper.due and self.moments.room:
+                self.keeper.keep(self.state())
+        self.setting.network.reset()
+        self.advance(self.done - self.told)
+        return self.moments, self.figures
+
+    def state(self) -> State:
+        """Return what the run goes on from; the closed form is found again."""
+        tensors = {"random": self.random.get_state(), "global": torch.get_rng_state()}
+        return State(self.done, {**tensors, **prefixed("moments", self.moments.state())})
+
+    def restore(self, left: State) -> None:
+        """Go on from a state."""
+        self.moments.restore(left.part("moments"))
+        self.done = self.told = left.done
+        self.random.set_state(left.tensors["random"])
+        torch.set_rng_state(left.tensors["global"])
+
+    def _block(self, ends: Tensor) -> None:
+        setting, network = self.setting, self.setting.network
+        averager, anchor = setting.averager, setting.network.anchor.double()
+        evens = torch.empty(min(_BLOCK, self.moments.room), ends.shape[1], dtype=torch.float64)
         trace = []
         for even in evens:
-            delta = gaussian.draw(random)
+            delta = self.gaussian.draw(self.random)
             for end, sign in zip(ends, (1, -1), strict=True):
                 network.theta.copy_(anchor.add(delta, alpha=sign))
-                evaluate(end, setting.anchor)
+                self.evaluate(end, setting.anchor)
             if not math.isfinite(ends.sum().item()):
-                raise ChainDivergedError(posterior, chain, done, "a draw's loss is infinite")
+                symptom = "a draw's loss is infinite"
+                raise ChainDivergedError(self.posterior, self.chain, self.done, symptom)
             trace.append(averager.means(ends))
             torch.mean(ends, 0, out=even)
-            done += 2
-        moments.add(evens, torch.cat(trace))
-    network.reset()
-    advance(done)
-    figures = _figures(setting, gaussian, gradients[0])
-    return moments.result(chain, seed, figures)
+            self.done += 2
+        self.moments.add(evens, torch.cat(trace))
 
 
 def data_gradients(network: Network, rows: Rows, members: tuple[Tensor, ...]) -> list[Tensor]:

@@ -14,7 +14,9 @@ autocorrelation of a Gaussian of that width is then zero, and no direction reson
 """
 
 import math
+from collections.abc import Mapping
 
+import attrs
 import torch
 from attrs import define
 from torch import Generator, Tensor
@@ -26,6 +28,7 @@ from pattern_lang.ir.queries import Sampler
 _ACCEPTANCE = 0.8
 _ENERGY_ERROR = 1000.0  # of a trajectory that has left the energy surface
 _FIRST_LENGTH, _LONGEST = 10, 128
+_COUNTS = ("step", "length", "done", "accepted", "leapfrogs", "divergent")
 
 
 class Target:
@@ -122,6 +125,33 @@ class Hamiltonian:
             "step": self.step,
             "leapfrog_steps": self.leapfrogs / count,
         }
+
+    def state(self) -> dict[str, Tensor]:
+        """Return where the chain is, and the positions that the length will be adapted to."""
+        seen = torch.stack(self.seen) if self.seen else self.position.new_zeros(0)
+        return {
+            "position": self.position,
+            "energy": self.energy,
+            "force": self.force,
+            "seen": seen,
+        }
+
+    def numbers(self) -> dict[str, float]:
+        """Return what has been adapted and counted."""
+        average = {f"average/{name}": value for name, value in attrs.asdict(self.average).items()}
+        return {**average, **{name: getattr(self, name) for name in _COUNTS}}
+
+    def restore(self, state: Mapping[str, Tensor], numbers: Mapping[str, float]) -> None:
+        """Go on from a state and its numbers."""
+        self.position, self.energy, self.force = (
+            state[name].clone() for name in ("position", "energy", "force")
+        )
+        self.seen = list(state["seen"])
+        for name in attrs.fields_dict(DualAveraging):
+            setattr(self.average, name, numbers[f"average/{name}"])
+        for name in _COUNTS:
+            setattr(self, name, numbers[name])
+        self.target.network.theta.copy_(self.position)
 
     def _trajectory(self, step: float, steps: int) -> tuple[float, bool]:
         """Propose, and accept or not; return the acceptance probability, and whether it left."""

@@ -24,6 +24,7 @@ from pattern_lang.estimate.moments import Averager, ChainResult, chain_arrays, c
 from pattern_lang.estimate.network import flatten, restricted
 from pattern_lang.estimate.posterior import setting_of
 from pattern_lang.estimate.probes import Probe
+from pattern_lang.estimate.running import Running
 from pattern_lang.estimate.selection import read_selection, selection_document
 from pattern_lang.estimate.store import write_json
 from pattern_lang.estimate.tasks import Posterior, Task
@@ -50,6 +51,18 @@ def write_job(folder: Path, posteriors: Sequence[Posterior], shares: Sequence[li
 def read_tasks(folder: Path, worker: int) -> list[Task]:
     """Return the tasks of a process."""
     return [Task(**task) for task in _job(folder)["tasks"][worker]]
+
+
+def write_running(folder: Path, running: Sequence[Running]) -> None:
+    """Write where the chains of each posterior are kept while they run."""
+    places = [{"folder": str(place.folder), "key": place.key} for place in running]
+    write_json(folder / "running.json", places)
+
+
+def read_running(folder: Path) -> list[Running]:
+    """Return where the chains of each posterior are kept while they run."""
+    places = json.loads((folder / "running.json").read_text(encoding="utf-8"))
+    return [Running(Path(place["folder"]), place["key"]) for place in places]
 
 
 def read_setting(folder: Path, number: int, code: UserCode, bases: dict[int, Setting]) -> Setting:

@@ -9,18 +9,25 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
 import numpy as np
+from attrs import evolve
 
 from pattern_lang.diagnostics import PatternError
 from pattern_lang.diagnostics.catalogue.estimates import ChainProcessFailed, UserCodeFailed
+from pattern_lang.estimate.chain import result_of
 from pattern_lang.estimate.errors import ChainDivergedError
-from pattern_lang.estimate.jobs import read_result, write_job
+from pattern_lang.estimate.jobs import read_result, write_job, write_running
+from pattern_lang.estimate.keeping import Keeper
 from pattern_lang.estimate.moments import ChainResult
+from pattern_lang.estimate.ranks import Rank
+from pattern_lang.estimate.reporter import Reporter
+from pattern_lang.estimate.running import Running
 from pattern_lang.estimate.tasks import Posterior, Task
 
 _POLL_SECONDS = 0.05
@@ -33,19 +40,26 @@ States = list[int | None]
 def run_processes(
     tasks: Sequence[Task],
     posteriors: Sequence[Posterior],
-    workers: int,
+    running: Sequence[Running],
+    crew: tuple[int, Rank, Reporter],
     advance: Callable[[int], None],
 ) -> dict[Task, ChainResult]:
-    """Run chains in `workers` processes.
+    """Run those of some chains that nobody else has, in as many processes as `crew` says.
+
+    Each process begins at another place of the list and takes what is still free. Returns what is
+    not kept in the folders of `running`, where whatever else there is can be read.
 
     Raises ChainDivergedError for the first chain that diverged, UserCodeFailed, and
     ChainProcessFailed when a process ended by itself. Whatever is raised, Ctrl-C included, no
     process is left behind.
     """
-    shares = [list(tasks[worker::workers]) for worker in range(workers)]
+    workers, rank, reporter = crew
+    shares = [rank.turned(tasks, worker, workers) for worker in range(workers)]
     with TemporaryDirectory(prefix="pattern-") as name:
         folder = Path(name)
         write_job(folder, posteriors, shares)
+        places = [_place(folder, number, place) for number, place in enumerate(running)]
+        write_running(folder, places)
         np.zeros(workers, dtype=np.int64).tofile(folder / "progress")
         processes: list[Process] = []
         try:
@@ -54,8 +68,39 @@ def run_processes(
             states = _wait(folder, processes, advance)
         finally:
             _stop(processes)
-        _raise_errors(folder, states, shares, posteriors)
-        return {task: read_result(folder, task) for task in tasks}
+        for line in sorted({line for f in folder.glob("told-*") for line in f.open()}):
+            reporter.message(line.rstrip())
+        _raise_errors(folder, states, posteriors)
+        return dict(_results(folder, tasks, posteriors, running, places, reporter))
+
+
+def _place(folder: Path, number: int, place: Running) -> Running:
+    """Return where a posterior's chains are kept: with us, where there is no other place."""
+    if place.folder is not None:
+        return place
+    mine = folder / f"running-{number}"
+    mine.mkdir()
+    return evolve(place, folder=mine)
+
+
+def _results(
+    folder: Path,
+    tasks: Sequence[Task],
+    posteriors: Sequence[Posterior],
+    running: Sequence[Running],
+    places: Sequence[Running],
+    reporter: Reporter,
+) -> Iterator[tuple[Task, ChainResult]]:
+    for task in tasks:
+        with suppress(FileNotFoundError):
+            yield task, read_result(folder, task)
+            continue
+        if running[task.posterior].folder is None:
+            keeper = Keeper(places[task.posterior], task.chain, task.seed, reporter.message)
+            left = keeper.read()
+            assert left is not None  # or the process had not ended well
+            setting = posteriors[task.posterior].setting
+            yield task, result_of(setting, task.chain, task.seed, left)
 
 
 def _start(folder: Path, worker: int) -> Process:
@@ -102,7 +147,6 @@ def _stop(processes: Sequence[Process]) -> None:
 def _raise_errors(
     folder: Path,
     states: States,
-    shares: Sequence[list[Task]],
     posteriors: Sequence[Posterior],
 ) -> None:
     found = [json.loads(path.read_text()) for path in sorted(folder.glob("error-*.json"))]
@@ -115,7 +159,8 @@ def _raise_errors(
         raise PatternError([UserCodeFailed(span=span, **failed[0])])
     for worker, status in enumerate(states):
         if status:
-            chains = ", ".join(str(task.chain) for task in shares[worker])
+            at = folder / f"at-{worker}"
+            chains = at.read_text() if at.exists() else "that are missing"
             reason = _reason(status, folder / f"stderr-{worker}")
             raise PatternError([ChainProcessFailed(span=span, chains=chains, reason=reason)])
 

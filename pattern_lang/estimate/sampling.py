@@ -8,16 +8,14 @@ from time import perf_counter
 import numpy as np
 from attrs import evolve
 
-from pattern_lang.diagnostics import PatternError
-from pattern_lang.diagnostics.catalogue.estimates import Diverged
-from pattern_lang.estimate.advice import advise, stiffness_of
+from pattern_lang.estimate.advice import stiffness_of
 from pattern_lang.estimate.assemble import combined, susceptibility
 from pattern_lang.estimate.chain import Setting
-from pattern_lang.estimate.chain_store import ChainStore, PosteriorKey
-from pattern_lang.estimate.cost import CostEstimate, count_cost, serial_seconds
+from pattern_lang.estimate.chain_store import PosteriorKey
+from pattern_lang.estimate.crew import Crew, Means
 from pattern_lang.estimate.diagnostics import chain_traces, diagnose
 from pattern_lang.estimate.directions import combination, with_turns
-from pattern_lang.estimate.errors import ChainDivergedError, Errors
+from pattern_lang.estimate.errors import Errors
 from pattern_lang.estimate.evaluate import to_tensors
 from pattern_lang.estimate.fingerprints import Fingerprints, posterior_key
 from pattern_lang.estimate.inputs import Inputs
@@ -26,13 +24,11 @@ from pattern_lang.estimate.models import LoadedModel
 from pattern_lang.estimate.moments import ChainResult
 from pattern_lang.estimate.needs import Place, places, plan_of, user_observables
 from pattern_lang.estimate.network import restricted
-from pattern_lang.estimate.posterior import chain_seed, prepare
+from pattern_lang.estimate.posterior import prepare
 from pattern_lang.estimate.probes import WHERE, Probe
-from pattern_lang.estimate.processes import run_processes
 from pattern_lang.estimate.readout import read_out
-from pattern_lang.estimate.reporter import Reporter
 from pattern_lang.estimate.responses import PosteriorResult, combine
-from pattern_lang.estimate.tasks import Posterior, Task, run_here
+from pattern_lang.estimate.tasks import Posterior
 from pattern_lang.estimate.user_code import UserCode
 from pattern_lang.ir.observables import UserObservable
 from pattern_lang.ir.queries import Queries
@@ -91,18 +87,15 @@ def sample(
     inputs: Inputs,
     posteriors: Sequence[Posterior],
     digests: Fingerprints,
-    store: ChainStore,
-    code: UserCode,
-    reporter: Reporter,
-    workers: int | None,
+    means: Means,
 ) -> Estimate:
-    """Run the chains that `store` has not, and return the estimate.
+    """Run the chains that are not stored, and return the estimate.
 
     Raises PatternError, with Diverged among others.
     """
     started = perf_counter()
     keys = [posterior_key(queries, posterior, digests) for posterior in posteriors]
-    results = sample_posteriors(queries, posteriors, keys, store, code, reporter, workers)
+    results = sample_posteriors(queries, posteriors, keys, means)
     matrix, spectra = combination(queries, inputs, results)
     constants = np.array([observable.constant for observable in queries.observables])
     if spectra:
@@ -118,7 +111,7 @@ def sample(
         traces=tuple(trace for result in results for trace in chain_traces(result)),
         diagnostics=tuple(diagnose(queries, result, share) for result in results),
         digests=_digests(queries, digests),
-        sampled=store.missed,
+        sampled=means.store.missed,
         seconds=perf_counter() - started,
         spectra=with_turns(queries, spectra, chi),
     )
@@ -128,29 +121,23 @@ def sample_posteriors(
     queries: Queries,
     posteriors: Sequence[Posterior],
     keys: Sequence[PosteriorKey],
-    store: ChainStore,
-    code: UserCode,
-    reporter: Reporter,
-    workers: int | None,
+    means: Means,
 ) -> list[PosteriorResult]:
-    """Return what the chains of each posterior left, running those that `store` has not.
+    """Return what the chains of each posterior left, running those that are not stored.
 
     The chains of a posterior are seeded by what they depend on, not by what is observed on them,
     so that patterns which ask different things of one posterior share its chains.
     """
-    kept = [store.find(key) for key in keys]
+    kept = [means.store.find(key) for key in keys]
     missing = [number for number, chains in enumerate(kept) if chains is None]
-    fresh = _run(
-        queries,
-        [posteriors[number] for number in missing],
-        [keys[number] for number in missing],
-        (code, reporter, workers),
-    )
-    for number, chains in zip(missing, fresh, strict=True):
-        store.keep(keys[number], chains)
-        kept[number] = chains
+    if missing:
+        crew = _crew(posteriors, keys, missing, means)
+        for place, (number, chains) in enumerate(zip(missing, crew.run(), strict=True)):
+            if place not in crew.stored and means.store.keep(keys[number], chains):
+                crew.clear(place)
+            kept[number] = chains
     results = [
-        _result(queries, posterior, chains or (), code)
+        _result(queries, posterior, chains or (), means.code)
         for posterior, chains in zip(posteriors, kept, strict=True)
     ]
     whole = {
@@ -164,60 +151,23 @@ def sample_posteriors(
     ]
 
 
-def posteriors_cost(
-    queries: Queries, posteriors: Sequence[Posterior], code: UserCode, workers: int | None
-) -> CostEstimate:
-    """Time a few gradient steps and one evaluation of each posterior, and add up."""
-    serial = 0.0
-    for posterior in posteriors:
-        with posterior.running(code):
-            serial += serial_seconds(posterior.setting)
-    losses = [posterior.setting.rows.width for posterior in posteriors]
-    return count_cost(queries.sampler, losses, serial, workers)
+def help_out(
+    queries: Queries, posteriors: Sequence[Posterior], digests: Fingerprints, means: Means
+) -> None:
+    """Run chains that are missing, until each is finished or in other hands; raises Diverged."""
+    keys = [posterior_key(queries, posterior, digests) for posterior in posteriors]
+    missing = [number for number, key in enumerate(keys) if means.store.find(key) is None]
+    if missing:
+        _crew(posteriors, keys, missing, means).run()
 
 
-def _run(
-    queries: Queries,
+def _crew(
     posteriors: Sequence[Posterior],
     keys: Sequence[PosteriorKey],
-    how: tuple[UserCode, Reporter, int | None],
-) -> list[tuple[ChainResult, ...]]:
-    """Run all chains of some posteriors, and return them posterior by posterior."""
-    code, reporter, workers = how
-    if not posteriors:
-        return []
-    tasks = [
-        Task(number, chain, chain_seed(key.family, chain))
-        for number, key in enumerate(keys)
-        for chain in range(queries.sampler.chains)
-    ]
-    cost = posteriors_cost(queries, posteriors, code, workers)
-    reporter.message(str(cost))
-    try:
-        with reporter.progress(cost.gradient_steps, "sampling") as progress:
-            if cost.processes > 1:
-                chains = run_processes(tasks, posteriors, cost.processes, progress.advance)
-            else:
-                chains = run_here(tasks, posteriors, code, progress.advance)
-        return [
-            tuple(chain for task, chain in chains.items() if task.posterior == number)
-            for number in range(len(posteriors))
-        ]
-    except ChainDivergedError as error:
-        raise PatternError([_diverged(error, posteriors[error.posterior], code)]) from error
-
-
-def _diverged(error: ChainDivergedError, posterior: Posterior, code: UserCode) -> Diverged:
-    with posterior.running(code):
-        advice = advise(posterior.setting)
-    return Diverged(
-        span=posterior.setting.sampler.origin,
-        model=posterior.place.name,
-        chain=error.chain,
-        step=error.step,
-        symptom=error.symptom,
-        advice=advice,
-    )
+    numbers: Sequence[int],
+    means: Means,
+) -> Crew:
+    return Crew([posteriors[n] for n in numbers], [keys[n] for n in numbers], means)
 
 
 def _result(

@@ -11,6 +11,7 @@ from pattern_lang.estimate.available import check_queries
 from pattern_lang.estimate.cache import Cache
 from pattern_lang.estimate.cost import CostEstimate, nothing_to_do
 from pattern_lang.estimate.journal import Journal
+from pattern_lang.estimate.ranks import ALONE, Rank
 from pattern_lang.estimate.reporter import Reporter, SilentReporter
 from pattern_lang.estimate.user_code import UserCode
 from pattern_lang.ir.queries import Queries
@@ -28,12 +29,14 @@ def estimate(
     reporter: Reporter,
     fresh: bool = False,
     workers: int | None = None,
+    rank: Rank = ALONE,
 ) -> Estimate:
     """Return the susceptibility that a pattern asks for, from the cache below `folder` if there.
 
-    `fresh` samples again, whatever is stored. `workers` is the number of processes; None chooses.
-    The numbers do not depend on it. An estimate that finished but cannot be trusted is returned,
-    and its diagnostics say so.
+    `fresh` samples again, whatever is stored; otherwise an interrupted run goes on. `workers` is
+    the number of processes; None chooses. `rank` is that of this process among several which help
+    with `help_estimate`; it has to be the first. The numbers depend on neither. An estimate that
+    finished but cannot be trusted is returned, and its diagnostics say so.
 
     Raises PatternError with every independent mistake: of the queries, before anything is loaded;
     of files, user code, models and data; Diverged (exit status 4) when a chain diverges.
@@ -43,7 +46,7 @@ def estimate(
     found = None if fresh else cache.find_request(queries)
     if found is not None:
         return found
-    return _estimate(queries, cache, reporter, fresh, workers)
+    return _estimate(queries, cache, reporter, fresh, workers, rank)
 
 
 def plan_cost(
@@ -61,13 +64,44 @@ def plan_cost(
     cache = Cache(folder, reporter or SilentReporter()) if folder else None
     if cache is not None and cache.find_request(queries) is not None:
         return nothing_to_do(queries.sampler)
-    from pattern_lang.estimate.sampling import posteriors_cost
+    from pattern_lang.estimate.crew import posteriors_cost
     from pattern_lang.estimate.tasks import one_thread
 
     code = UserCode(Journal())
     with one_thread():
         _, posteriors = _load(queries, code)
-        return posteriors_cost(queries, posteriors, code, workers)
+        return posteriors_cost(posteriors, code, workers)
+
+
+def help_estimate(
+    queries: Queries,
+    folder: Path,
+    rank: Rank,
+    *,
+    reporter: Reporter,
+    workers: int | None = None,
+) -> None:
+    """Run chains of an estimate that another process waits for, in the same `folder`.
+
+    Returns when every chain is finished or in other hands. Raises PatternError as `estimate` does.
+    """
+    _check(queries)
+    cache = Cache(folder, reporter)
+    if cache.find_request(queries) is not None:
+        return
+    from pattern_lang.estimate.chain_store import ChainStore
+    from pattern_lang.estimate.crew import Means
+    from pattern_lang.estimate.fingerprints import fingerprint
+    from pattern_lang.estimate.sampling import help_out
+    from pattern_lang.estimate.tasks import one_thread
+
+    code = UserCode(Journal())
+    with one_thread():
+        inputs, posteriors = _load(queries, code)
+        digests = fingerprint(queries, inputs, code)
+        if cache.find(digests.content, queries) is None:
+            means = Means(ChainStore(folder, reporter), code, reporter, workers, rank)
+            help_out(queries, posteriors, digests, means)
 
 
 def _check(queries: Queries) -> None:
@@ -77,9 +111,15 @@ def _check(queries: Queries) -> None:
 
 
 def _estimate(
-    queries: Queries, cache: Cache, reporter: Reporter, fresh: bool, workers: int | None
+    queries: Queries,
+    cache: Cache,
+    reporter: Reporter,
+    fresh: bool,
+    workers: int | None,
+    rank: Rank,
 ) -> Estimate:
     from pattern_lang.estimate.chain_store import ChainStore
+    from pattern_lang.estimate.crew import Means
     from pattern_lang.estimate.fingerprints import fingerprint
     from pattern_lang.estimate.sampling import sample
     from pattern_lang.estimate.tasks import one_thread
@@ -92,7 +132,8 @@ def _estimate(
         result = None if fresh else cache.find(digests.content, queries)
         if result is None:
             store = ChainStore(cache.folder, reporter, fresh)
-            result = sample(queries, inputs, posteriors, digests, store, code, reporter, workers)
+            means = Means(store, code, reporter, workers, rank)
+            result = sample(queries, inputs, posteriors, digests, means)
             cache.keep(result)
         cache.keep_request(queries, files, code.journal.absent, digests.content)
     return result

@@ -1,59 +1,91 @@
 """One step of a sampler on the parameter vector."""
 
-from collections.abc import Callable
 from math import sqrt
+from typing import Protocol
 
 import torch
-from torch import Generator
+from torch import Generator, Tensor
 
 from pattern_lang.estimate.network import Network
 from pattern_lang.ir.queries import Sampler
 
-Step = Callable[[], None]
+
+class Step(Protocol):
+    """Moves `network.theta` by one step, from the gradient in `grad`."""
+
+    def __call__(self) -> None:
+        """Move."""
+
+    def state(self) -> dict[str, Tensor]:
+        """Return what steps remember, beside the position and the random numbers."""
+
+    def restore(self, state: dict[str, Tensor]) -> None:
+        """Go on from a state."""
 
 
 def stepper(network: Network, sampler: Sampler, random: Generator) -> Step:
-    """Return a function that moves `network.theta` by one step, from the gradient in `grad`."""
+    """Return the step of a sampler."""
     if sampler.kind == "rmsprop_sgld":
-        return _rmsprop_sgld(network, sampler, random)
-    return _sgld(network, sampler, random)
+        return PreconditionedLangevin(network, sampler, random)
+    return Langevin(network, sampler, random)
 
 
-def _sgld(network: Network, sampler: Sampler, random: Generator) -> Step:
+class Langevin:
     """Langevin dynamics: θ ← θ - (ε/2)[nβ ∇L_m + γ(θ-θ*)] + √ε η (Lau et al. 2308.12108)."""
-    theta, grad, anchor = network.theta, network.grad, network.anchor
-    noise = torch.empty_like(theta)
-    pull = sampler.step * sampler.localization / 2
-    drift, spread = -sampler.step * sampler.nbeta / 2, sqrt(sampler.step)
 
-    def step() -> None:
-        noise.normal_(generator=random)
-        theta.lerp_(anchor, pull)
-        theta.add_(grad, alpha=drift)
-        theta.add_(noise, alpha=spread)
+    def __init__(self, network: Network, sampler: Sampler, random: Generator) -> None:
+        self.network, self.random = network, random
+        self.noise = torch.empty_like(network.theta)
+        self.pull = sampler.step * sampler.localization / 2
+        self.drift, self.spread = -sampler.step * sampler.nbeta / 2, sqrt(sampler.step)
 
-    return step
+    def __call__(self) -> None:
+        """Move."""
+        theta, noise = self.network.theta, self.noise
+        noise.normal_(generator=self.random)
+        theta.lerp_(self.network.anchor, self.pull)
+        theta.add_(self.network.grad, alpha=self.drift)
+        theta.add_(noise, alpha=self.spread)
+
+    def state(self) -> dict[str, Tensor]:
+        """Return nothing: steps remember nothing."""
+        return {}
+
+    def restore(self, state: dict[str, Tensor]) -> None:
+        """Go on from nothing."""
 
 
-def _rmsprop_sgld(network: Network, sampler: Sampler, random: Generator) -> Step:
+class PreconditionedLangevin:
     """The same, preconditioned by the loss gradient's second moment alone.
 
     v ← a v + (1-a) g² from v = 1, v̂ = v / (1 - a^(t+1)), and a step per coordinate of
     ε / (√v̂ + e) in drift and noise (Hitchcock & Hoogland 2507.21449).
     """
-    theta, grad, anchor = network.theta, network.grad, network.anchor
-    noise, square = torch.empty_like(theta), torch.ones_like(theta)
-    a, power = sampler.decay, 1.0
 
-    def step() -> None:
-        nonlocal power
-        square.mul_(a).addcmul_(grad, grad, value=1 - a)
-        power *= a
-        scale = (square / (1 - power)).sqrt_().add_(sampler.stabilizer).reciprocal_()
+    def __init__(self, network: Network, sampler: Sampler, random: Generator) -> None:
+        self.network, self.sampler, self.random = network, sampler, random
+        self.noise, self.square = torch.empty_like(network.theta), torch.ones_like(network.theta)
+        self.power = 1.0
+
+    def __call__(self) -> None:
+        """Move."""
+        sampler, a = self.sampler, self.sampler.decay
+        theta, grad = self.network.theta, self.network.grad
+        self.square.mul_(a).addcmul_(grad, grad, value=1 - a)
+        self.power *= a
+        scale = (self.square / (1 - self.power)).sqrt_().add_(sampler.stabilizer).reciprocal_()
         scale.mul_(sampler.step)
-        force = (theta - anchor).mul_(sampler.localization).add_(grad, alpha=sampler.nbeta)
-        noise.normal_(generator=random)
+        force = (theta - self.network.anchor).mul_(sampler.localization)
+        force.add_(grad, alpha=sampler.nbeta)
+        self.noise.normal_(generator=self.random)
         theta.addcmul_(scale, force, value=-0.5)
-        theta.addcmul_(scale.sqrt_(), noise)
+        theta.addcmul_(scale.sqrt_(), self.noise)
 
-    return step
+    def state(self) -> dict[str, Tensor]:
+        """Return v and a^t."""
+        return {"square": self.square, "power": torch.tensor(self.power, dtype=torch.float64)}
+
+    def restore(self, state: dict[str, Tensor]) -> None:
+        """Go on from v and a^t."""
+        self.square.copy_(state["square"])
+        self.power = float(state["power"])

@@ -8,10 +8,12 @@ import torch
 from attrs import frozen
 
 from pattern_lang.estimate.chain import Setting, run_chain
+from pattern_lang.estimate.keeping import Keeper
 from pattern_lang.estimate.layout import Layout
 from pattern_lang.estimate.models import LoadedModel
 from pattern_lang.estimate.moments import ChainResult
 from pattern_lang.estimate.needs import Place
+from pattern_lang.estimate.running import Running
 from pattern_lang.estimate.selection import Selection
 from pattern_lang.estimate.user_code import UserCode
 
@@ -66,15 +68,24 @@ def one_thread() -> Iterator[None]:
 def run_here(
     tasks: Sequence[Task],
     posteriors: Sequence[Posterior],
+    running: Sequence[Running],
     code: UserCode,
     advance: Callable[[int], None],
+    trouble: Callable[[str], None],
 ) -> dict[Task, ChainResult]:
-    """Run chains one after the other; raises ChainDivergedError, and UserCodeFailed."""
+    """Run those of some chains that no other process has, one after the other.
+
+    Raises ChainDivergedError, and UserCodeFailed. `trouble` is told when a chain cannot be kept.
+    """
     results = {}
     for task in tasks:
-        posterior = posteriors[task.posterior]
-        with posterior.running(code):
-            results[task] = run_chain(
-                posterior.setting, task.chain, task.seed, advance, task.posterior
-            )
+        posterior, place = posteriors[task.posterior], running[task.posterior]
+        with place.claim(task.chain) as mine:
+            if not mine or place.progress(task.chain)[1]:
+                continue
+            keeper = Keeper(place, task.chain, task.seed, trouble)
+            with posterior.running(code):
+                results[task] = run_chain(
+                    posterior.setting, task.chain, task.seed, advance, task.posterior, keeper
+                )
     return results

@@ -1,13 +1,15 @@
 """A process that samples some chains: `python -m pattern_lang.estimate.worker FOLDER NUMBER`.
 
-It reads its tasks from the folder (see `jobs`), counts its steps in `progress`, one int64 per
-process, and writes what came out, or `error-NUMBER.json`. It ends when its parent does.
+It reads its tasks from the folder (see `jobs`) and runs those that no other process has. It counts
+its steps in `progress`, one int64 per process, and writes what came out where running chains are
+kept, or here if that fails, or `error-NUMBER.json`. It ends when its parent does.
 """
 
 import os
 import signal
 import sys
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import attrs
@@ -22,8 +24,15 @@ def main(folder: Path, worker: int) -> int:
 
     from pattern_lang.estimate.chain import Setting, run_chain
     from pattern_lang.estimate.errors import ChainDivergedError
-    from pattern_lang.estimate.jobs import read_setting, read_tasks, where_of, write_result
+    from pattern_lang.estimate.jobs import (
+        read_running,
+        read_setting,
+        read_tasks,
+        where_of,
+        write_result,
+    )
     from pattern_lang.estimate.journal import Journal
+    from pattern_lang.estimate.keeping import Keeper
     from pattern_lang.estimate.store import write_json
     from pattern_lang.estimate.user_code import UserCode, failure, is_bug
 
@@ -32,15 +41,22 @@ def main(folder: Path, worker: int) -> int:
     settings: dict[int, Setting] = {}
     bases: dict[int, Setting] = {}
     advance = _counter(folder, worker)
+    running, tell = read_running(folder), partial(_tell, folder / f"told-{worker}")
     for task in read_tasks(folder, worker):
         name, file, root, folders = where_of(folder, task.posterior)
+        place = running[task.posterior]
         try:
-            with code.scope(*folders):
+            with place.claim(task.chain) as mine, code.scope(*folders):
+                if not mine or place.progress(task.chain)[1]:
+                    continue
+                (folder / f"at-{worker}").write_text(str(task.chain))
                 if task.posterior not in settings:
                     settings[task.posterior] = read_setting(folder, task.posterior, code, bases)
                 setting = settings[task.posterior]
-                result = run_chain(setting, task.chain, task.seed, advance, task.posterior)
-            write_result(folder, task, result)
+                keeper = Keeper(place, task.chain, task.seed, tell)
+                result = run_chain(setting, task.chain, task.seed, advance, task.posterior, keeper)
+                if not keeper.kept_all:
+                    write_result(folder, task, result)
         except ChainDivergedError as error:
             write_json(folder / f"error-{worker}.json", {"diverged": attrs.asdict(error)})
             return 1
@@ -52,6 +68,12 @@ def main(folder: Path, worker: int) -> int:
             write_json(folder / f"error-{worker}.json", {"failed": failed})
             return 1
     return 0
+
+
+def _tell(file: Path, text: str) -> None:
+    """Leave a line for the parent to show."""
+    with file.open("a") as sink:
+        sink.write(f"{text}\n")
 
 
 def _counter(folder: Path, worker: int) -> Callable[[int], None]:

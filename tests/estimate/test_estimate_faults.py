@@ -1,5 +1,7 @@
 """Known faults of susceptibility estimators, each with a test that it is not one of ours."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from textwrap import dedent
 
 import attrs
@@ -10,6 +12,7 @@ from estimate_samples import CLASSIFIER, ROWS, World, ask, classifier, observabl
 from safetensors.torch import save_file
 
 from pattern_lang.diagnostics import PatternError
+from pattern_lang.estimate import SilentReporter, estimate
 from pattern_lang.estimate.moments import Averager, StretchSums
 from pattern_lang.ir.observables import Loss
 
@@ -138,3 +141,29 @@ def test_estimates_have_error_bars_and_diagnostics(world: World) -> None:
         assert np.isfinite(figure)
     assert diagnosis.verdict
     assert diagnosis.between_within >= 0
+
+
+def test_an_interrupted_run_goes_on(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """And need not be deleted by hand before the next can start: the bits are the same."""
+    monkeypatch.setenv("PAT_CHECKPOINT_SECONDS", "0")
+    queries = classifier(world, chains=2, draws=2000)
+    patience = iter(range(5))
+
+    class Impatient(SilentReporter):
+        def advance(self, steps: int) -> None:
+            if next(patience, None) is None:
+                raise KeyboardInterrupt
+
+        @contextmanager
+        def progress(self, total: int, description: str) -> Iterator["Impatient"]:
+            self.total = total
+            yield self
+
+    with pytest.raises(KeyboardInterrupt):
+        estimate(queries, world.store, reporter=Impatient(), workers=1)
+    assert list(world.store.glob("running/*/chain-*.safetensors"))
+    patience, second = iter(range(10**9)), Impatient()
+    found = estimate(queries, world.store, reporter=second, workers=1)
+    assert second.total < 2 * 2050
+    world.store = world.folder / "undisturbed"
+    assert np.array_equal(found.susceptibility.chi, run(world, queries).susceptibility.chi)

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from pattern_lang.estimate import SilentReporter
 from pattern_lang.estimate.assemble import calibrated_response, susceptibility
 from pattern_lang.estimate.chain_store import ChainStore, PosteriorKey
+from pattern_lang.estimate.crew import Means
 from pattern_lang.estimate.inputs import load_inputs
 from pattern_lang.estimate.journal import Journal
 from pattern_lang.estimate.responses import PosteriorResult, response
@@ -67,8 +68,8 @@ def posteriors(queries: Queries, digest: str = "oracle") -> list[PosteriorResult
         inputs = load_inputs(queries, code)
         ready = prepare_posteriors(queries, inputs, code)
         keys = [PosteriorKey(f"{digest}/{number}", ()) for number in range(len(ready))]
-        store = ChainStore(None, SilentReporter())
-        return sample_posteriors(queries, ready, keys, store, code, SilentReporter(), 1)
+        means = Means(ChainStore(None, SilentReporter()), code, SilentReporter(), 1)
+        return sample_posteriors(queries, ready, keys, means)
 
 
 def jacobian_replicates(result: PosteriorResult) -> Floats:

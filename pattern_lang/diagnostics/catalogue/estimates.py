@@ -451,6 +451,21 @@ class ChainProcessFailed(Problem):
 
 
 @problem
+class WrongRank(Problem):
+    """Variables of a launcher that do not say which of how many processes this is."""
+
+    code = "PAT4054"
+    title = "the launcher's rank makes no sense"
+    message = "`{variable}` is `{value}` in the environment: {reason}"
+    label = "wrong"
+    help = "start it with `torchrun` or `srun`, or unset `{variable}`"
+
+    variable: str
+    value: str
+    reason: str
+
+
+@problem
 class NothingSound(Problem):
     """A calibration in which no setting was sound for every posterior."""
 
