@@ -18,7 +18,7 @@ from pattern_lang.estimate.cost import CostEstimate, count_cost, serial_seconds
 from pattern_lang.estimate.diagnostics import chain_traces, diagnose
 from pattern_lang.estimate.directions import combination, with_turns
 from pattern_lang.estimate.errors import ChainDivergedError, Errors
-from pattern_lang.estimate.evaluate import to_tensors
+from pattern_lang.estimate.evaluate import Rows, to_tensors
 from pattern_lang.estimate.fingerprints import Fingerprints, posterior_key
 from pattern_lang.estimate.inputs import Inputs
 from pattern_lang.estimate.layout import Layout, lay_out
@@ -27,6 +27,7 @@ from pattern_lang.estimate.moments import ChainResult
 from pattern_lang.estimate.needs import Place, places, plan_of, user_observables
 from pattern_lang.estimate.network import restricted
 from pattern_lang.estimate.posterior import chain_seed, prepare
+from pattern_lang.estimate.precision import settled
 from pattern_lang.estimate.probes import WHERE, Probe
 from pattern_lang.estimate.processes import run_processes
 from pattern_lang.estimate.readout import read_out
@@ -191,6 +192,7 @@ def _run(
         for number, key in enumerate(keys)
         for chain in range(queries.sampler.chains)
     ]
+    posteriors, figures = _settled(posteriors, code)
     cost = posteriors_cost(queries, posteriors, code, workers)
     reporter.message(str(cost))
     try:
@@ -200,11 +202,36 @@ def _run(
             else:
                 chains = run_here(tasks, posteriors, code, progress.advance)
         return [
-            tuple(chain for task, chain in chains.items() if task.posterior == number)
+            tuple(
+                evolve(chain, figures=chain.figures | figures[number])
+                for task, chain in chains.items()
+                if task.posterior == number
+            )
             for number in range(len(posteriors))
         ]
     except ChainDivergedError as error:
         raise PatternError([_diverged(error, posteriors[error.posterior], code)]) from error
+
+
+def _settled(
+    posteriors: Sequence[Posterior], code: UserCode
+) -> tuple[list[Posterior], list[dict[str, float]]]:
+    """Choose the precision of the losses at the draws; return what diagnostics show of it.
+
+    Posteriors that share their rows go on doing so, in either precision.
+    """
+    shared: dict[int, Rows] = {}
+    chosen, figures = [], []
+    for posterior in posteriors:
+        with posterior.running(code):
+            setting, rounding = settled(posterior.setting)
+        if rounding is not None:
+            rows = shared.setdefault(id(posterior.setting.rows), setting.rows)
+            posterior = evolve(posterior, setting=evolve(setting, rows=rows))
+        chosen.append(posterior)
+        found = {} if rounding is None else {"loss_bits": 16.0, "loss_rounding": rounding.losses}
+        figures.append(found)
+    return chosen, figures
 
 
 def _diverged(error: ChainDivergedError, posterior: Posterior, code: UserCode) -> Diverged:

@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
+from pattern_lang.estimate.kernels import swift_products
 from pattern_lang.estimate.token_logits import buffers_of, losses_alone, probabilities
 
 CHUNK_BYTES = 4 * 2**20  # fits the cache; beyond 32 MiB memory is mapped afresh at each use
@@ -33,9 +34,9 @@ def token_losses(
     hidden state predicts. The result has the shape of `targets`.
 
     Gradients flow to hidden, weight and bias, once: there are no second derivatives. Logits are
-    made in chunks of at most `chunk_bytes`. Where no gradient is wanted, torch.autocast to bfloat16
-    halves or thirds the time: products are rounded, the target's own logit is not. Raises ValueError for shapes that do not fit, and
-    IndexError for a target outside the vocabulary.
+    made in chunks of at most `chunk_bytes`. Where no gradient is wanted, products are rounded
+    inside torch.autocast to bfloat16, though not the target's own logit. Raises ValueError for
+    shapes that do not fit, and IndexError for a target outside the vocabulary.
     """
     _check(hidden, weight, targets, bias)
     flat = targets.reshape(-1)
@@ -49,10 +50,11 @@ def token_losses(
         raise IndexError(f"a target is outside the vocabulary of {len(weight)}")
     rows = max(1, chunk_bytes // (len(weight) * weight.element_size()))
     operands = (states, weight) if bias is None else (states, weight, bias)
-    if torch.is_grad_enabled() and any(operand.requires_grad for operand in operands):
-        found: Tensor = _TokenLosses.apply(states, weight, bias, wanted, rows)  # type: ignore[no-untyped-call]
-    else:
-        found = losses_alone(states, weight, bias, wanted, rows)
+    with swift_products(min(rows, len(states)) * weight.numel(), states):
+        if torch.is_grad_enabled() and any(operand.requires_grad for operand in operands):
+            found: Tensor = _TokenLosses.apply(states, weight, bias, wanted, rows)  # type: ignore[no-untyped-call]
+        else:
+            found = losses_alone(states, weight, bias, wanted, rows)
     if whole:
         return found.reshape(targets.shape)
     losses = found.new_full((len(flat),), torch.nan).index_copy(0, kept, found)
