@@ -2,10 +2,12 @@
 
 `python benchmarks/estimate.py [--write] [--folder build/benchmarks] [--only NAME …]` trains the two
 networks of benchmarks/models (once), makes an environment for devinterp (once), runs both tools in
-turn, one thread each, and prints tables; `--write` puts them into docs/benchmarks.md.
+turn, one thread each, and prints tables; `--write` puts them into docs/benchmarks.md. Runs that are
+in the folder already are not made again: remove it to measure anew.
 """
 
 import argparse
+import hashlib
 import json
 import os
 import platform
@@ -77,20 +79,29 @@ def environment(folder: Path) -> Path:
 
 
 def run(python: Path, tool: str, case: dict[str, Any], folder: Path) -> dict[str, Any]:
-    """Run one tool on one case in a process of its own."""
+    """Run one tool on one case in a process of its own, or find what such a run left."""
     case = COMMON | {"seed": 1} | case
-    data = folder / f"{case['model']}-{case['rows']}.jsonl"
-    lines = (folder / f"{case['model']}.jsonl").read_text(encoding="utf-8").splitlines()
-    data.write_text("\n".join(lines[: case["rows"]]) + "\n", encoding="utf-8")
-    job, out = folder / "case.json", folder / "out.json"
-    job.write_text(json.dumps(case | {"folder": str(folder), "data": str(data)}), encoding="utf-8")
-    command = [str(python), "-W", "ignore", str(HERE / "models" / "sampling.py"), tool]
-    subprocess.run([*command, str(job), str(out)], check=True, env=alone(), stderr=sys.stderr)
-    found: dict[str, Any] = json.loads(out.read_text(encoding="utf-8"))
-    found |= dict(np.load(out.with_suffix(".npz")))
+    kept = folder / "runs" / hashlib.sha256(json.dumps([tool, case]).encode()).hexdigest()[:16]
+    if not kept.with_suffix(".json").exists():
+        measure(python, tool, case, folder, kept)
+    found: dict[str, Any] = json.loads(kept.with_suffix(".json").read_text(encoding="utf-8"))
+    found |= dict(np.load(kept.with_suffix(".npz")))
     found["share"] = operations(case) / (found["seconds"] * found["rate"])
     print(f"{tool}: {found['seconds']:.1f} CPU s", file=sys.stderr, flush=True)
     return found
+
+
+def measure(python: Path, tool: str, case: dict[str, Any], folder: Path, kept: Path) -> None:
+    """Run one tool on one case, and keep what it leaves."""
+    kept.parent.mkdir(exist_ok=True)
+    data = folder / f"{case['model']}-{case['rows']}.jsonl"
+    lines = (folder / f"{case['model']}.jsonl").read_text(encoding="utf-8").splitlines()
+    data.write_text("\n".join(lines[: case["rows"]]) + "\n", encoding="utf-8")
+    job = kept.with_suffix(".case")
+    job.write_text(json.dumps(case | {"folder": str(folder), "data": str(data)}), encoding="utf-8")
+    command = [str(python), "-W", "ignore", str(HERE / "models" / "sampling.py"), tool, str(job)]
+    out = str(kept.with_suffix(".json"))
+    subprocess.run([*command, out], check=True, env=alone(), stderr=sys.stderr)
 
 
 def alone() -> dict[str, str]:
