@@ -9,12 +9,13 @@ loads no torch. The rooms within, in the order in which an estimate passes them:
   `journal`.
 - User code: `files`, `scope`, `user_code`, `dependencies`.
 - Data: `table`, `columns`, `readers`, `token_rows`, `predicates`, `units`. Networks: `models`,
-  `weights`, `network`, `token_losses`. Both: `entries`, `inputs`. What either has of Hugging Face
-  is in the folder of that name.
+  `weights`, `network`, `token_losses`, `token_logits`; `kernels` and `products` make their matrix
+  products fast. Both: `entries`, `inputs`. What either has of Hugging Face is in the folder of that
+  name.
 - What moves, where a component alone does: `selection`, `components`, `transformer`, `layouts`.
 - What to evaluate, and what observables read off it: `layout`, `probes`, `readout`.
-- One chain: `posterior`, `evaluate`, `minibatches`, `steps`, `hmc`, `segments`, `stretches`,
-  `moments`, `chain`. Instead of chains, the closed form: `curvature`, `gaussian`.
+- One chain: `posterior`, `evaluate`, `precision`, `minibatches`, `steps`, `hmc`, `segments`,
+  `stretches`, `moments`, `chain`. Instead of chains, the closed form: `curvature`, `gaussian`.
 - Chains that are stopped go on: `checkpoint`, `keeping`, `running`.
 - All chains: `sampling`, `crew`, `ranks`, `cost`, `tasks`, `processes`, `jobs`, `worker`.
 - What came out: `responses`, `assemble`, `directions`, `mixing`, `diagnostics`, `conduct`,

@@ -24,6 +24,8 @@ class Rows:
     order: (R,) which of all these entries, counted block by block, row by row, are wanted, in which
     order; None for all as they are. reweighted: the first rows of the first block, those that are
     re-weighted. probes: the user's own observables, whose values follow the losses.
+    rounding: (R + probes,) float64, what bfloat16 products add to the losses at θ*, where products
+    are to be made so; None where they are in the network's own type.
     """
 
     blocks: tuple[dict[str, Tensor], ...]
@@ -32,6 +34,7 @@ class Rows:
     order: Tensor | None
     reweighted: int
     probes: tuple[Probe, ...] = ()
+    rounding: Tensor | None = None
 
     @property
     def width(self) -> int:
@@ -103,7 +106,8 @@ def chunks_of(rows: Rows) -> list[Chunk]:
 def evaluator(network: Network, rows: Rows) -> Callable[[Tensor, Tensor], None]:
     """Return a function that writes the loss of every entry minus `base` into `out`, (R,) float64.
 
-    The values of the user's own observables, minus those in `base`, come after the rows.
+    The values of the user's own observables, minus those in `base`, come after the rows. Where
+    products are rounded, what rounding does at θ* is subtracted as well.
 
     Autograd is off by `no_grad`, not `inference_mode`: a network that keeps a table from its
     first call would keep one that no later gradient step may use. Each call gets a dict of its own,
@@ -116,18 +120,26 @@ def evaluator(network: Network, rows: Rows) -> Callable[[Tensor, Tensor], None]:
     def evaluate(out: Tensor, base: Tensor) -> None:
         with torch.no_grad():
             into = out if whole is None else whole
-            for chunk in chunks:
-                losses = unit_loss(dict(chunk.batch)).reshape(-1)
-                if chunk.picked is not None:
-                    losses = losses.index_select(0, chunk.picked)
-                into[chunk.columns] = losses
+            with in_bfloat16(rows.rounding is not None):
+                for chunk in chunks:
+                    losses = unit_loss(dict(chunk.batch)).reshape(-1)
+                    if chunk.picked is not None:
+                        losses = losses.index_select(0, chunk.picked)
+                    into[chunk.columns] = losses
             if whole is not None and order is not None:
                 torch.index_select(whole, 0, order, out=out[:width])
             for column, probe in enumerate(rows.probes, start=width):
                 out[column] = probe.value(network.module)
             out.sub_(base)
+            if rows.rounding is not None:
+                out.sub_(rows.rounding)
 
     return evaluate
+
+
+def in_bfloat16(wanted: bool) -> torch.autocast:
+    """Return a context in which matrix products are made in bfloat16, if wanted."""
+    return torch.autocast("cpu", torch.bfloat16, enabled=wanted)
 
 
 def chunk_rows(network: Network, block: Mapping[str, Tensor]) -> int:

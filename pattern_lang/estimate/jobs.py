@@ -90,6 +90,7 @@ def _read_base(folder: Path, number: int, code: UserCode) -> Setting:
     for name, tensor in _named(network.module).items():
         tensor.data.copy_(tensors[f"state/{name}"])
     network.anchor.copy_(network.theta)
+    network.swift = described["swift"]
     blocks = tuple(
         {name: tensors[f"block/{block}/{name}"] for name in names}
         for block, names in enumerate(described["blocks"])
@@ -107,7 +108,8 @@ def _read_base(folder: Path, number: int, code: UserCode) -> Setting:
     )
     present = tuple(tensors.get(f"present/{block}") for block in range(len(blocks)))
     chunks, reweighted = tuple(described["chunks"]), described["reweighted"]
-    rows = Rows(blocks, chunks, present, tensors.get("order"), reweighted, probes)
+    order, rounding = tensors.get("order"), tensors.get("rounding")
+    rows = Rows(blocks, chunks, present, order, reweighted, probes, rounding)
     return setting_of(network, rows, averager, tensors["anchor"], Sampler(**described["sampler"]))
 
 
@@ -160,6 +162,8 @@ def _describe(folder: Path, number: int, posterior: Posterior) -> dict[str, Any]
         tensors |= {} if present is None else {f"present/{block}": present}
     if setting.rows.order is not None:
         tensors["order"] = setting.rows.order
+    if setting.rows.rounding is not None:
+        tensors["rounding"] = setting.rows.rounding
     tensors |= {"members": torch.cat(setting.averager.members), "parts": setting.averager.parts}
     tensors |= {"anchor": setting.anchor}
     if setting.averager.unit_of_row is not None:
@@ -181,6 +185,7 @@ def _describe(folder: Path, number: int, posterior: Posterior) -> dict[str, Any]
             for probe in setting.rows.probes
         ],
         "reweighted": setting.rows.reweighted,
+        "swift": model.network.swift,
         "units": setting.averager.units,
         "members": [len(members) for members in setting.averager.members],
         "width": setting.averager.width,

@@ -12,6 +12,7 @@ import torch
 from attrs import define, field, frozen
 from torch import Tensor, nn
 
+from pattern_lang.estimate.kernels import SwiftLinear
 from pattern_lang.estimate.selection import Selection
 
 Batch = Mapping[str, Tensor]
@@ -58,6 +59,7 @@ class Network:
     theta, grad, anchor: (d,) of the module's dtype; `anchor` is θ*. `unit_loss` maps a batch to
     the loss of each row, (rows,), or of each position, (rows, P) with NaN where there is none; in
     nats, at `theta`. `seat` says which network the module's parameters belong to at present.
+    `swift` tells whether its linear maps are worth a choice of kernels.
     """
 
     module: nn.Module
@@ -68,6 +70,7 @@ class Network:
     seat: Seat
     bindings: tuple[Binding, ...]
     blocks: tuple[Block, ...] = ()
+    swift: bool = False
     _even: Tensor = field(factory=lambda: torch.empty(0), init=False, repr=False)
 
     @property
@@ -78,7 +81,10 @@ class Network:
     def unit_loss(self, batch: Batch) -> Tensor:
         """Return the loss of each row at `theta`, (rows,), or of each position, (rows, P)."""
         self.show()
-        return self.raw_loss(batch)
+        if not self.swift:
+            return self.raw_loss(batch)
+        with SwiftLinear():
+            return self.raw_loss(batch)
 
     def row_losses(self, batch: Batch) -> Tensor:
         """Return one number for each row, (rows,), whose mean over all rows is the mean loss.
@@ -197,6 +203,7 @@ def restricted(network: Network, selection: Selection) -> Network:
         network.seat,
         bindings,
         tuple(blocks),
+        network.swift,
     )
 
 

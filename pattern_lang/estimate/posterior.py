@@ -18,6 +18,7 @@ from pattern_lang.estimate.models import LoadedModel
 from pattern_lang.estimate.moments import Averager
 from pattern_lang.estimate.network import Network
 from pattern_lang.estimate.probes import Probe
+from pattern_lang.estimate.products import choose_kernels
 from pattern_lang.estimate.segments import segment_lengths
 from pattern_lang.estimate.user_code import UserCode
 from pattern_lang.ir.queries import Sampler
@@ -45,6 +46,7 @@ def prepare(
         order = None if layout.order is None else to_tensor(layout.order)
         rows = Rows(blocks, chunks, present, order, layout.reweighted)
         _check_shapes(model, rows)
+        choose_kernels(model.network, rows)
         _check_gradient(model, rows)
         anchor = torch.zeros(layout.width, dtype=torch.float64)
         evaluator(model.network, rows)(anchor, anchor.clone())

@@ -16,7 +16,7 @@ from pattern_lang.estimate.crew import Crew, Means
 from pattern_lang.estimate.diagnostics import chain_traces, diagnose
 from pattern_lang.estimate.directions import combination, with_turns
 from pattern_lang.estimate.errors import Errors
-from pattern_lang.estimate.evaluate import to_tensors
+from pattern_lang.estimate.evaluate import Rows, to_tensors
 from pattern_lang.estimate.fingerprints import Fingerprints, posterior_key
 from pattern_lang.estimate.inputs import Inputs
 from pattern_lang.estimate.layout import Layout, lay_out
@@ -25,6 +25,7 @@ from pattern_lang.estimate.moments import ChainResult
 from pattern_lang.estimate.needs import Place, places, plan_of, user_observables
 from pattern_lang.estimate.network import restricted
 from pattern_lang.estimate.posterior import prepare
+from pattern_lang.estimate.precision import settled
 from pattern_lang.estimate.probes import WHERE, Probe
 from pattern_lang.estimate.readout import read_out
 from pattern_lang.estimate.responses import PosteriorResult, combine
@@ -131,8 +132,10 @@ def sample_posteriors(
     kept = [means.store.find(key) for key in keys]
     missing = [number for number, chains in enumerate(kept) if chains is None]
     if missing:
-        crew = _crew(posteriors, keys, missing, means)
-        for place, (number, chains) in enumerate(zip(missing, crew.run(), strict=True)):
+        crew, figures = _crew(posteriors, keys, missing, means)
+        for place, (number, found) in enumerate(zip(missing, crew.run(), strict=True)):
+            own = figures[place]
+            chains = tuple(evolve(chain, figures=chain.figures | own) for chain in found)
             if place not in crew.stored and means.store.keep(keys[number], chains):
                 crew.clear(place)
             kept[number] = chains
@@ -158,7 +161,7 @@ def help_out(
     keys = [posterior_key(queries, posterior, digests) for posterior in posteriors]
     missing = [number for number, key in enumerate(keys) if means.store.find(key) is None]
     if missing:
-        _crew(posteriors, keys, missing, means).run()
+        _crew(posteriors, keys, missing, means)[0].run()
 
 
 def _crew(
@@ -166,8 +169,31 @@ def _crew(
     keys: Sequence[PosteriorKey],
     numbers: Sequence[int],
     means: Means,
-) -> Crew:
-    return Crew([posteriors[n] for n in numbers], [keys[n] for n in numbers], means)
+) -> tuple[Crew, list[dict[str, float]]]:
+    """Return who runs the chains of some posteriors, and what to add to the chains' figures."""
+    chosen, figures = _settled([posteriors[n] for n in numbers], means.code)
+    return Crew(chosen, [keys[n] for n in numbers], means), figures
+
+
+def _settled(
+    posteriors: Sequence[Posterior], code: UserCode
+) -> tuple[list[Posterior], list[dict[str, float]]]:
+    """Choose the precision of the losses at the draws; return what diagnostics show of it.
+
+    Posteriors that share their rows go on doing so, in either precision.
+    """
+    shared: dict[int, Rows] = {}
+    chosen, figures = [], []
+    for posterior in posteriors:
+        with posterior.running(code):
+            setting, rounding = settled(posterior.setting)
+        if rounding is not None:
+            rows = shared.setdefault(id(posterior.setting.rows), setting.rows)
+            posterior = evolve(posterior, setting=evolve(setting, rows=rows))
+        chosen.append(posterior)
+        found = {} if rounding is None else {"loss_bits": 16.0, "loss_rounding": rounding.losses}
+        figures.append(found)
+    return chosen, figures
 
 
 def _result(

@@ -11,6 +11,9 @@ import torch
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
+from pattern_lang.estimate.kernels import swift_products
+from pattern_lang.estimate.token_logits import buffers_of, losses_alone, probabilities
+
 CHUNK_BYTES = 4 * 2**20  # fits the cache; beyond 32 MiB memory is mapped afresh at each use
 IGNORED = -100
 
@@ -31,8 +34,9 @@ def token_losses(
     hidden state predicts. The result has the shape of `targets`.
 
     Gradients flow to hidden, weight and bias, once: there are no second derivatives. Logits are
-    made in chunks of at most `chunk_bytes`. Raises ValueError for shapes that do not fit, and
-    IndexError for a target outside the vocabulary.
+    made in chunks of at most `chunk_bytes`. Where no gradient is wanted, products are rounded
+    inside torch.autocast to bfloat16, though not the target's own logit. Raises ValueError for
+    shapes that do not fit, and IndexError for a target outside the vocabulary.
     """
     _check(hidden, weight, targets, bias)
     flat = targets.reshape(-1)
@@ -45,9 +49,12 @@ def token_losses(
     if len(wanted) and not 0 <= int(wanted.min()) <= int(wanted.max()) < len(weight):
         raise IndexError(f"a target is outside the vocabulary of {len(weight)}")
     rows = max(1, chunk_bytes // (len(weight) * weight.element_size()))
-    # Inside the function autograd is off, and what requires a gradient does so under no_grad too.
-    pieces = torch.is_grad_enabled()
-    found: Tensor = _TokenLosses.apply(states, weight, bias, wanted, rows, pieces)  # type: ignore[no-untyped-call]
+    operands = (states, weight) if bias is None else (states, weight, bias)
+    with swift_products(min(rows, len(states)) * weight.numel(), states):
+        if torch.is_grad_enabled() and any(operand.requires_grad for operand in operands):
+            found: Tensor = _TokenLosses.apply(states, weight, bias, wanted, rows)  # type: ignore[no-untyped-call]
+        else:
+            found = losses_alone(states, weight, bias, wanted, rows)
     if whole:
         return found.reshape(targets.shape)
     losses = found.new_full((len(flat),), torch.nan).index_copy(0, kept, found)
@@ -108,22 +115,21 @@ class _TokenLosses(torch.autograd.Function):
         bias: Tensor | None,
         targets: Tensor,
         rows: int,
-        pieces: bool,
     ) -> Tensor:
-        of_states, of_weight, of_bias = (pieces and needed for needed in ctx.needs_input_grad[:3])
+        of_states, of_weight, of_bias = ctx.needs_input_grad[:3]
         losses = states.new_empty(len(states))
         d_states = torch.empty_like(states) if of_states else None
         d_weight = torch.zeros_like(weight) if of_weight else None
         d_bias = torch.zeros_like(bias) if bias is not None and of_bias else None
-        buffer = states.new_empty(min(rows, len(states)), len(weight))
+        buffers = buffers_of(states, weight, rows)
         for start in range(0, len(states), rows):
             part = slice(start, start + rows)
             x, y = states[part], targets[part]
-            p, s = _exponentials(x, weight, bias, y, losses[part], buffer)
+            p = probabilities(x, weight, bias, y, losses[part], buffers)
             if d_states is not None:
                 torch.mm(p, weight, out=d_states[part])
-                d_states[part].div_(s).sub_(weight.index_select(0, y))
-            _add_pieces(d_weight, d_bias, p, x, y, 1 / s, None)
+                d_states[part].sub_(weight.index_select(0, y))
+            _add_pieces(d_weight, d_bias, p, x, y, None)
         ctx.rows = rows
         ctx.save_for_backward(states, weight, bias, targets, d_states, d_weight, d_bias)
         return losses
@@ -135,42 +141,22 @@ class _TokenLosses(torch.autograd.Function):
         if d_states is not None:
             d_states = d_states * share[:, None]
         if d_weight is None and d_bias is None:
-            return d_states, None, None, None, None, None
+            return d_states, None, None, None, None
         if not len(share) or bool((share == share[0]).all()):
             factor = share[0] if len(share) else 0.0
             d_weight = None if d_weight is None else d_weight * factor
             d_bias = None if d_bias is None else d_bias * factor
-            return d_states, d_weight, d_bias, None, None, None
+            return d_states, d_weight, d_bias, None, None
         d_weight = None if d_weight is None else torch.zeros_like(weight)
         d_bias = None if d_bias is None else torch.zeros_like(bias)
-        buffer = states.new_empty(min(ctx.rows, len(states)), len(weight))
+        buffers = buffers_of(states, weight, ctx.rows)
         unused = torch.empty_like(share)
         for start in range(0, len(states), ctx.rows):
             part = slice(start, start + ctx.rows)
             x, y, g = states[part], targets[part], share[part, None]
-            p, s = _exponentials(x, weight, bias, y, unused[part], buffer)
-            _add_pieces(d_weight, d_bias, p, x, y, g / s, g)
-        return d_states, d_weight, d_bias, None, None, None
-
-
-def _exponentials(
-    x: Tensor, weight: Tensor, bias: Tensor | None, y: Tensor, losses: Tensor, buffer: Tensor
-) -> tuple[Tensor, Tensor]:
-    """Write the losses of a chunk; return its probabilities times their sums, and the sums (m, 1).
-
-    The division is left to what comes after: there it costs d, not V, operations a token.
-    """
-    logits = buffer[: len(x)]
-    if bias is None:
-        torch.mm(x, weight.T, out=logits)
-    else:
-        torch.addmm(bias, x, weight.T, out=logits)
-    of_target = logits.gather(1, y[:, None])[:, 0]
-    largest = logits.amax(1, keepdim=True)
-    p = logits.sub_(largest).exp_()
-    s = p.sum(1, keepdim=True)
-    torch.sub((s.log() + largest)[:, 0], of_target, out=losses)
-    return p, s
+            p = probabilities(x, weight, bias, y, unused[part], buffers)
+            _add_pieces(d_weight, d_bias, p, x, y, g)
+        return d_states, d_weight, d_bias, None, None
 
 
 def _add_pieces(
@@ -179,14 +165,14 @@ def _add_pieces(
     p: Tensor,
     x: Tensor,
     y: Tensor,
-    scale: Tensor,
     share: Tensor | None,
 ) -> None:
     """Add a chunk's part of the gradients in W and the bias; `share` None is a share of 1 each."""
+    shared = x if share is None else x * share
     if d_weight is not None:
-        d_weight.addmm_(p.T, x * scale)
-        d_weight.index_add_(0, y, x if share is None else x * share, alpha=-1)
+        d_weight.addmm_(p.T, shared)
+        d_weight.index_add_(0, y, shared, alpha=-1)
     if d_bias is not None:
-        d_bias.addmv_(p.T, scale[:, 0])
-        ones = torch.ones_like(scale) if share is None else share
+        ones = torch.ones_like(x[:, :1]) if share is None else share
+        d_bias.addmv_(p.T, ones[:, 0])
         d_bias.index_add_(0, y, ones[:, 0], alpha=-1)
