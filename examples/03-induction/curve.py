@@ -6,7 +6,8 @@
 Each method is estimated with several seeds. Halves of the seeds give the split-half correlation of
 the part of χ that heads do not share; all of them together give the principal directions, and how
 well each of them separates the tokens that induction predicts (area under the ROC curve, of the
-better sign). Writes `curve.json`, and `curve.svg` where matplotlib is there.
+better sign). Parts are kept in the folder, so that a run that was stopped goes on. Writes
+`curve.json`; `plot.py` draws it.
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ from attrs import evolve, frozen
 from data import predictable
 from figures import Array, look
 from independent import Head, covariance, mean_excess, plain_covariance
-from model import build
+from model import LanguageModel, build
 from numpy.typing import NDArray
 from safetensors.torch import load_file
 
@@ -115,10 +116,7 @@ def chi_of(method: Method, seed: int) -> tuple[Parts, float]:
 
 def chi_of_independent(kind: str, seed: int) -> tuple[Parts, float]:
     """Return the same from independent draws around the checkpoint, by `independent.py`."""
-    model = build()
-    model.load_state_dict(load_file(HERE / "base.safetensors"))
-    model.eval().requires_grad_(False)
-    tokens = torch.from_numpy(rows_of_text())
+    model, tokens = checkpoint(), torch.from_numpy(rows_of_text())
     started = process_time()
     found = []
     for number in range(8):
@@ -131,6 +129,13 @@ def chi_of_independent(kind: str, seed: int) -> tuple[Parts, float]:
             found.append(-plain_covariance(head, GAMMA, draws=16, seed=own))
     family = LLC if kind == "pairs" else COVARIANCE
     return {family: np.stack(found)}, process_time() - started
+
+
+def checkpoint() -> LanguageModel:
+    """Return the trained network."""
+    model = build()
+    model.load_state_dict(load_file(HERE / "base.safetensors"))
+    return model.eval().requires_grad_(False)
 
 
 def rows_of_text() -> NDArray[np.int64]:
@@ -157,6 +162,8 @@ def curve(name: str, seeds: int, kept: Path) -> list[dict[str, object]]:
     """Return the figures of a method after 2, 4, 8, … parts."""
     rows = rows_of_text()
     positive = predictable(rows)[:, 1:].ravel()
+    tokens = torch.from_numpy(rows)
+    losses = checkpoint().unit_loss({"input_ids": tokens})[:, :-1].flatten().double().numpy()
     found: list[dict[str, object]] = []
     parts: dict[str, list[Array]] = {}
     spent = 0.0
@@ -169,7 +176,7 @@ def curve(name: str, seeds: int, kept: Path) -> list[dict[str, object]]:
         if count < 2 or count & (count - 1):
             continue
         for family, chis in parts.items():
-            figures = look(chis, positive, len(rows))
+            figures = look(chis, positive, losses, len(rows))
             found.append({"method": name, "family": family, "cpu": spent, **figures})
             print(line(found[-1]), flush=True)
     return found
@@ -182,6 +189,7 @@ def line(point: dict[str, object]) -> str:
         f"{point['method']:10s} {point['family']:22s} {point['cpu']:6.0f} s"
         f"  split {point['split']:+.2f} [{split[0]:+.2f}, {split[1]:+.2f}]"
         f"  PC{point['best']} area {point['area']:.3f} [{area[0]:.3f}, {area[1]:.3f}]"
+        f"  at equal loss {point['area_at_equal_loss']:.3f}"
     )
 
 

@@ -31,16 +31,36 @@ def correlation(one: Array, other: Array) -> float:
     return float(np.corrcoef(one.ravel(), other.ravel())[0, 1])
 
 
-def area(scores: Array, positive: Flags) -> float:
-    """Area under the ROC curve of scores, of the better sign."""
+def signed_area(scores: Array, positive: Flags) -> float:
+    """Area under the ROC curve: how often a positive one scores above another one."""
     ranks = np.empty(len(scores))
     ranks[np.argsort(scores, kind="stable")] = np.arange(len(scores))
     ones = positive.sum()
     found = (ranks[positive].sum() - ones * (ones - 1) / 2) / (ones * (len(scores) - ones))
-    return float(max(found, 1 - found))
+    return float(found)
 
 
-def look(parts: list[Array], positive: Flags, rows: int) -> dict[str, object]:
+def area(scores: Array, positive: Flags) -> float:
+    """Area under the ROC curve, of the better sign."""
+    found = signed_area(scores, positive)
+    return max(found, 1 - found)
+
+
+def area_at_equal_loss(scores: Array, positive: Flags, losses: Array) -> float:
+    """Area within tenths of the tokens by their loss, averaged by their pairs; better sign.
+
+    Tokens that induction predicts have small losses, so a direction may find them by that alone:
+    this is what is left of the area then.
+    """
+    tenth = np.argsort(np.argsort(losses, kind="stable")) * 10 // len(losses)
+    parts = [(scores[tenth == k], positive[tenth == k]) for k in range(10)]
+    mixed = [(x, p) for x, p in parts if 0 < p.sum() < len(p)]
+    pairs = [p.sum() * (~p).sum() for _, p in mixed]
+    found = float(np.average([signed_area(x, p) for x, p in mixed], weights=pairs))
+    return max(found, 1 - found)
+
+
+def look(parts: list[Array], positive: Flags, losses: Array, rows: int) -> dict[str, object]:
     """Return the figures of an estimate that independent parts (8, n) make up.
 
     The first half of the parts is compared with the second; directions are those of all parts.
@@ -60,6 +80,8 @@ def look(parts: list[Array], positive: Flags, rows: int) -> dict[str, object]:
         "best": best + 1,
         "area": areas[best],
         "area_interval": interval(lambda i: area(right[best][i], positive[i]), by_row),
+        "area_at_equal_loss": area_at_equal_loss(right[best], positive, losses),
+        "area_of_loss": area(losses, positive),
         "loadings": left[:, best].tolist(),
         "shares": (values**2 / (values**2).sum())[:4].tolist(),
     }

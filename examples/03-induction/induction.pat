@@ -10,12 +10,13 @@ model lm = torch("model.py:build", weights: "base.safetensors")
 data text = jsonl("text.jsonl", field: "ids", context: 64)
 data copies = text where repeats(2)
 
-## What each head is worth on this text, where the others stay as they are.
+## How much each head is worth on this text while the others stay as they are: its learning
+## coefficient.
 observable head[l in 0..2, h in 0..4] = restrict(
     llc(lm, on: text), to: transformer.head(lm, l, h), posterior: "component"
 )
 
-## Along the direction that tokens predictable by induction share, and no other one.
+## The first direction is what all heads share; the second is the one that finds induction.
 pattern steer(sign: Real) {
   reweight text per token as w
   shift    pc(head, 2, toward: copies) by sign * dose
@@ -23,7 +24,7 @@ pattern steer(sign: Real) {
   require  mean(w) == 1
   minimize sum_squares(w - 1)
   estimate sgld(
-      step: 0.1, nbeta: 10, localization: 3, batch: 64, chains: 2, draws: 64, burn_in: 20, thin: 2
+      step: 0.1, nbeta: 10, localization: 3, batch: 16, chains: 2, draws: 96, burn_in: 24, thin: 4
   )
 }
 
