@@ -6,8 +6,8 @@
 Each method is estimated with several seeds. Halves of the seeds give the split-half correlation of
 the part of χ that heads do not share; all of them together give the principal directions, and how
 well each of them separates the tokens that induction predicts (area under the ROC curve, of the
-better sign). Parts are kept in the folder, so that a run that was stopped goes on. Writes
-`curve.json`; `plot.py` draws it.
+better sign). Parts are kept in the folder, so that a run that was stopped goes on; take another
+folder after training anew. Writes `curve.json`; `plot.py` draws it.
 """
 
 from __future__ import annotations
@@ -114,7 +114,7 @@ def chi_of(method: Method, seed: int) -> tuple[Parts, float]:
     return dict(zip(method.families, np.split(chi, len(method.families)), strict=True)), seconds
 
 
-def chi_of_independent(kind: str, seed: int) -> tuple[Parts, float]:
+def chi_of_independent(kind: str, seed: int, gamma: float) -> tuple[Parts, float]:
     """Return the same from independent draws around the checkpoint, by `independent.py`."""
     model, tokens = checkpoint(), torch.from_numpy(rows_of_text())
     started = process_time()
@@ -122,11 +122,11 @@ def chi_of_independent(kind: str, seed: int) -> tuple[Parts, float]:
     for number in range(8):
         head, own = Head(model, tokens, *divmod(number, 4)), 8 * seed + number
         if kind == "pairs":
-            found.append(mean_excess(head, GAMMA, NBETA, pairs=8, seed=own))
+            found.append(mean_excess(head, gamma, NBETA, pairs=8, seed=own))
         elif kind == "identity":
-            found.append(-covariance(head, GAMMA, pairs=4, seed=own))
+            found.append(-covariance(head, gamma, pairs=4, seed=own))
         else:
-            found.append(-plain_covariance(head, GAMMA, draws=16, seed=own))
+            found.append(-plain_covariance(head, gamma, draws=16, seed=own))
     family = LLC if kind == "pairs" else COVARIANCE
     return {family: np.stack(found)}, process_time() - started
 
@@ -144,21 +144,22 @@ def rows_of_text() -> NDArray[np.int64]:
     return np.array([json.loads(line)["ids"] for line in lines])
 
 
-def sampled(name: str, seed: int, kept: Path) -> tuple[Parts, float]:
+def sampled(name: str, seed: int, kept: Path, gamma: float) -> tuple[Parts, float]:
     """Return a part of a method, from disk if it was made before."""
-    path = kept / f"{name}-{seed}.npz"
+    width = f"-{gamma:g}" if name in INDEPENDENT else ""
+    path = kept / f"{name}{width}-{seed}.npz"
     if not path.exists():
         if name in METHODS:
             parts, seconds = chi_of(METHODS[name], seed)
         else:
-            parts, seconds = chi_of_independent(name, seed)
+            parts, seconds = chi_of_independent(name, seed, gamma)
         np.savez(path, seconds=seconds, **parts)
     with np.load(path) as stored:
         found = {key: stored[key] for key in stored.files}
     return found, float(found.pop("seconds"))
 
 
-def curve(name: str, seeds: int, kept: Path) -> list[dict[str, object]]:
+def curve(name: str, seeds: int, kept: Path, gamma: float) -> list[dict[str, object]]:
     """Return the figures of a method after 2, 4, 8, … parts."""
     rows = rows_of_text()
     positive = predictable(rows)[:, 1:].ravel()
@@ -168,7 +169,7 @@ def curve(name: str, seeds: int, kept: Path) -> list[dict[str, object]]:
     parts: dict[str, list[Array]] = {}
     spent = 0.0
     for seed in range(seeds):
-        own, seconds = sampled(name, seed, kept)
+        own, seconds = sampled(name, seed, kept, gamma)
         spent += seconds
         for family, chi in own.items():
             parts.setdefault(family, []).append(chi)
@@ -198,11 +199,14 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--seeds", type=int, default=8, help="parts of each method")
     parser.add_argument("--only", nargs="*", default=[*METHODS, *INDEPENDENT])
+    parser.add_argument("--gamma", type=float, default=GAMMA, help="γ of independent draws")
     parser.add_argument("--out", type=Path, default=HERE / "build")
     args = parser.parse_args()
     torch.set_num_threads(1)
     args.out.mkdir(parents=True, exist_ok=True)
-    points = [point for name in args.only for point in curve(name, args.seeds, args.out)]
+    points = [
+        point for name in args.only for point in curve(name, args.seeds, args.out, args.gamma)
+    ]
     (args.out / "curve.json").write_text(json.dumps(points, indent=1) + "\n")
 
 
