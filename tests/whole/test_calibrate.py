@@ -75,3 +75,37 @@ def test_samplers_without_steps_have_nothing_to_sweep(project: Path, tmp_path: P
     result = pat("calibrate", spec, "-o", tmp_path)
     assert result.returncode == 1
     assert "PAT4041" in result.stderr
+
+
+CLIFF = """import torch
+from torch import nn
+
+
+class Cliff(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.weight = nn.Parameter(torch.ones(4))
+
+    def unit_loss(self, batch):
+        away = ((self.weight - 1) ** 2).sum()
+        return batch["x"] * torch.sqrt(1e-6 - away)  # undefined a step from the checkpoint
+
+
+def build():
+    return Cliff()
+"""
+
+
+def test_nothing_is_sound(tmp_path: Path) -> None:
+    (tmp_path / "model.py").write_text(CLIFF, "utf-8")
+    rows = 'def rows():\n    return [{"x": 1.0 + i} for i in range(8)]\n'
+    (tmp_path / "data.py").write_text(rows, "utf-8")
+    spec = tmp_path / "cliff.pat"
+    spec.write_text(
+        'edition 2026\n\nmodel m = torch("model.py:build")\ndata d = python("data.py:rows")\n\n'
+        "pattern p {\n  reweight d per sample as w\n  lower loss(m, on: d) by 0.1 sd\n}\n",
+        "utf-8",
+    )
+    result = pat("calibrate", spec, "-o", tmp_path / "build")
+    assert result.returncode == 4, result.stdout + result.stderr
+    assert "PAT4056" in result.stderr

@@ -471,7 +471,7 @@ class NothingSound(Problem):
 
     code = "PAT4056"
     title = "no sound sampler settings"
-    message = "none of the {tried} sampler settings that were tried is sound; {nearest}"
+    message = "no sampler settings are sound, of {tried} that were tried; {nearest}"
     label = "no settings for this pattern"
     help = "{advice}"
     exit_status = 4

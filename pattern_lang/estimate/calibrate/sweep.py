@@ -11,6 +11,8 @@ from math import inf, isfinite
 
 from attrs import define, evolve, field
 
+from pattern_lang.diagnostics import PatternError
+from pattern_lang.diagnostics.catalogue.estimates import NothingSound
 from pattern_lang.estimate.available import round_down
 from pattern_lang.estimate.calibrate import plan
 from pattern_lang.estimate.calibrate.judge import judge
@@ -215,7 +217,16 @@ class Sweep:
         sampler, self.terrains = evolve(self.start, nbeta=nbeta), []
         for view in self.views:
             with view.posterior.running(self.code):
-                self.terrains.append(survey(evolve(view.posterior.setting, sampler=sampler)))
+                terrain = survey(evolve(view.posterior.setting, sampler=sampler))
+            if not isfinite(terrain.stiffness(evolve(sampler, step=1.0))):
+                name = view.posterior.place.name
+                nearest = f"the loss of model `{name}` has no finite curvature at the checkpoint"
+                advice = "look at the loss a small step away from the checkpoint: it is not finite"
+                problem = NothingSound(
+                    span=sampler.origin, tried=len(self.trials), nearest=nearest, advice=advice
+                )
+                raise PatternError([problem])
+            self.terrains.append(terrain)
 
 
 def _settings(sampler: Sampler) -> Settings:
