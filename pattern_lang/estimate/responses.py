@@ -107,7 +107,9 @@ def _covariances(result: PosteriorResult, units: Array) -> tuple[Array, Noise]:
         whole += np.float32(count / total) * chain.cross
     drift = means - means.mean(axis=0)
     # Σ_s (L̄_s - L̄)(ℓ̄_s - ℓ̄): the means of the first factor are 0, so the second needs no centre.
-    cross = whole + (drift.T / total).astype(np.float32) @ units
+    # Row by row and without a library's product: equal estimates have to have equal bits.
+    away = (np.einsum("s,sn->n", row, units) for row in (drift.T / total).astype(np.float32))
+    cross = whole + np.stack(list(away))
     centre = np.eye(total) - 1 / total
     noise = Noise(drift[:, :, None] * centre[:, None, :], units)
     start = 0

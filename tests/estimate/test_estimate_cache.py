@@ -366,4 +366,5 @@ def test_a_folder_that_cannot_be_written(world: World) -> None:
 def test_the_map_of_the_room_is_whole() -> None:
     folder = Path(pattern_lang.estimate.__file__).parent
     named = set(re.findall(r"`(\w+)`", pattern_lang.estimate.__doc__ or "")) - {"estimate"}
-    assert named == {path.stem for path in folder.glob("*.py")} - {"__init__"}
+    folders = {path.parent.name for path in folder.glob("*/__init__.py")}
+    assert named - folders == {path.stem for path in folder.glob("*.py")} - {"__init__"}

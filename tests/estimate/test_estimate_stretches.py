@@ -17,7 +17,7 @@ MATRICES = 5 * RANDOM.normal(size=(Q, N)) + SHARED + 0.1 * RANDOM.normal(size=(S
 
 def gathered(rank: int | None, monkeypatch: pytest.MonkeyPatch, stop: int | None = None):  # type: ignore[no-untyped-def]
     if rank is not None:
-        monkeypatch.setattr(stretches, "_NUMBERS", 2 * rank * N)
+        monkeypatch.setattr(stretches, "_NUMBERS", rank * N)
         monkeypatch.setattr(stretches, "_FEWEST", 2)
     found = Stretches(S, Q, N)
     assert found.exact == (rank is None)
