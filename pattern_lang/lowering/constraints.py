@@ -79,14 +79,19 @@ def _without_where(
 
 def implied(found: list[ir.Constraint]) -> tuple[ir.Constraint, ...]:
     """Return the constraints that hold in every pattern and that no statement has given."""
-    whole = [c for c in found if c.only is None]
-    single = [(c.relation, *c.expression.terms[0]) for c in whole if len(c.expression.terms) == 1]
+    whole = [(c.relation, _without_limits(c.expression)) for c in found if c.only is None]
+    single = [(relation, *terms[0]) for relation, terms in whole if len(terms) == 1]
     mass = any(relation == "==" and atom == ir.Mean() for relation, _, atom in single)
     sign = any(
         atom in (ir.Entries(), ir.Minimum()) and (coefficient < 0 or relation == "==")
         for relation, coefficient, atom in single
     )
     return (*(() if mass else (IMPLIED_MASS,)), *(() if sign else (IMPLIED_SIGN,)))
+
+
+def _without_limits(expression: ir.Expression) -> tuple[tuple[float, ir.Atom], ...]:
+    """Return the terms that depend on w: `w >= row.low` is a lower bound as `w >= -1` is."""
+    return tuple(term for term in expression.terms if not isinstance(term[1], ir.UnitNumber))
 
 
 def objective(

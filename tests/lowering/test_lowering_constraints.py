@@ -144,6 +144,11 @@ def test_units_that_a_constraint_is_for() -> None:
     assert IMPLIED_SIGN in made
 
 
+def test_a_lower_bound_of_each_unit_is_one_of_the_pattern() -> None:
+    assert IMPLIED_SIGN not in lowered("require w >= row.low").constraints
+    assert IMPLIED_SIGN in lowered("require w <= row.high").constraints
+
+
 WRONG = {
     "quantile(icl, 95 %) >= 0.1 sd": ["PAT3004"],
     "quantile(icl, 5 %) <= 0.1 sd": ["PAT3004"],

@@ -1,5 +1,6 @@
 """What is said about a solution, in the words of the source."""
 
+import attrs
 import numpy as np
 from solve_samples import box, ess, estimate, goal, move, pattern, require, response
 
@@ -76,6 +77,19 @@ def test_unbounded() -> None:
     objective = ir.Expression(((1.0, ir.Predicted("a", Unit.NATS)),))
     (said,) = findings(pattern([], [], objective, "maximize"), estimate(CHI))
     assert said.code == "PAT5002"
+
+
+def test_inaccurate() -> None:
+    """No program is known that ends so: the verdict is shown on an answer that is made worse."""
+    made = pattern([goal("shift", "a", 5.0)], box())
+    data = estimate(CHI)
+    exact = solve_pattern(made, data)
+    poor = attrs.evolve(
+        exact, status="inaccurate", certificate={**exact.certificate, "primal_residual": 1e-3}
+    )
+    (said,) = verdicts(made, data, poor)
+    assert (said.code, said.exit_status, said.span) == ("PAT5003", 3, made.origin)
+    assert "1.0e-03" in said.message
 
 
 def test_goals_below_the_noise() -> None:
