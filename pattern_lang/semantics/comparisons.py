@@ -1,6 +1,11 @@
 """What comparisons mean: convex constraints on weights, predicates on rows, truth of numbers."""
 
-from pattern_lang.diagnostics.catalogue.goals import NotConvex, StrictInequality, WrongCurvature
+from pattern_lang.diagnostics.catalogue.goals import (
+    NotAConstraint,
+    NotConvex,
+    StrictInequality,
+    WrongCurvature,
+)
 from pattern_lang.diagnostics.catalogue.types import UnitMismatch
 from pattern_lang.semantics.context import Context
 from pattern_lang.semantics.operators import Operand, no_operator, same_unit, unit_words
@@ -46,6 +51,15 @@ def comparison(context: Context, node: ast.Compare, types: list[Type]) -> Type:
     ]
     if UNKNOWN in results:
         return UNKNOWN
+    if PREDICATE in results and (CONSTRAINT in results or UNIT_CONSTRAINT in results):
+        place = results.index(PREDICATE)
+        return context.report(
+            NotAConstraint(
+                span=sides[place][0].span.to(sides[place + 1][0].span),
+                found="this part compares rows and says nothing about weights",
+                advice="write what is about rows after `where`",
+            )
+        )
     order = (CONSTRAINT, UNIT_CONSTRAINT, PREDICATE)
     return next((kind for kind in order if kind in results), results[0])
 

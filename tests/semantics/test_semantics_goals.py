@@ -185,6 +185,8 @@ REQUIRE = {
     "row.x > 3": ["PAT3006"],
     "icl": ["PAT3006"],
     "w >= 0 and w <= 4": ["PAT3006"],
+    "3 <= row.x <= w": ["PAT3006"],
+    "w <= row.x <= 3": ["PAT3006"],
     "w <= 1 or w >= 2": ["PAT3003"],
     "not w <= 1": ["PAT3003"],
     "w <= icl": ["PAT2005"],
