@@ -106,6 +106,7 @@ TESTED = {
     "PAT4051": "whole/test_statuses.py::test_a_diverging_chain",
     "PAT4053": "estimate/test_estimate_processes.py::test_a_process_that_is_killed",
     "PAT4054": "estimate/test_estimate_ranks.py::test_a_rank_that_makes_no_sense",
+    "PAT4095": "estimate/test_estimate_calibrate_kinds.py::test_samplers_that_have_no_step",
     "PAT4056": "whole/test_calibrate.py::test_nothing_is_sound",
     "PAT4061": "estimate/test_estimate_components.py::test_mistakes",
     "PAT4062": "estimate/test_estimate_components.py::test_mistakes",

@@ -74,7 +74,8 @@ def test_samplers_without_steps_have_nothing_to_sweep(project: Path, tmp_path: P
     spec.write_text(re.sub(r"(?ms)estimate sgld\(.*?^  \)\n", closed, text), "utf-8")
     result = pat("calibrate", spec, "-o", tmp_path)
     assert result.returncode == 1
-    assert "PAT4041" in result.stderr
+    assert "PAT4095" in result.stderr
+    assert "takes no steps" in result.stderr
 
 
 CLIFF = """import torch

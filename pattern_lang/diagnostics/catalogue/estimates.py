@@ -466,6 +466,20 @@ class WrongRank(Problem):
 
 
 @problem
+class NothingToSweep(Problem):
+    """A calibration of a sampler whose settings are not swept."""
+
+    code = "PAT4095"
+    title = "nothing to calibrate"
+    message = "`pat calibrate` has no settings of `{sampler}` to sweep over: it {why}"
+    label = "nothing to sweep"
+    help = "calibrate `sgld(…)` or `rmsprop_sgld(…)`, or leave the `estimate` statement out"
+
+    sampler: str
+    why: str
+
+
+@problem
 class NothingSound(Problem):
     """A calibration in which no setting was sound for every posterior."""
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from attrs import evolve
 
 from pattern_lang.diagnostics import PatternError
-from pattern_lang.diagnostics.catalogue.estimates import NotAvailable
+from pattern_lang.diagnostics.catalogue.estimates import NothingToSweep
 from pattern_lang.estimate.available import check_queries
 from pattern_lang.estimate.journal import Journal
 from pattern_lang.estimate.reporter import Reporter
@@ -19,18 +19,22 @@ if TYPE_CHECKING:
     from pattern_lang.estimate.calibrate.pilot import View
 
 SWEPT = ("sgld", "rmsprop_sgld")
+AFFORDABLE = 30.0
 _NONE = Sampler("sgld", 1.0, 0.0, 0.0, batch=64, chains=4, draws=8, burn_in=0)
 _ROWS = 64
 _SMALLEST_BATCH, _HARDLY_MORE = 32, 1.4
 
 
-def calibrate(queries: Queries, *, reporter: Reporter) -> Calibration:
+def calibrate(
+    queries: Queries, *, reporter: Reporter, affordable: float = AFFORDABLE
+) -> Calibration:
     """Find one setting that is sound for every posterior of some queries.
 
     The kind of sampler, batch and chains are those of the queries where they have any; settings
-    that are written there are tried as they are, beside others.
+    that are written there are tried as they are, beside others. A whole run of up to `affordable`
+    seconds is worth its while however much shorter others would be.
 
-    Raises PatternError: NotAvailable for a sampler that has nothing to sweep, and all that
+    Raises PatternError: NothingToSweep for a sampler that has nothing to sweep, and all that
     `estimate` raises about files, user code, models and data.
     """
     written = queries.sampler if queries.sampler.kind != "default" else None
@@ -48,9 +52,7 @@ def calibrate(queries: Queries, *, reporter: Reporter) -> Calibration:
         views = _views(queries, code)
         batch = start.batch if written else _batch(views, code)
         start = evolve(start, batch=batch)
-        sweep = Sweep(queries, views, code, reporter, start)
-        if written is not None and written.nbeta > 0:
-            sweep.as_written()
+        sweep = Sweep(queries, views, code, reporter, start, affordable)
         winner = sweep.run()
     chosen = winner.sampler if winner else None
     return Calibration(
@@ -83,18 +85,15 @@ def _batch(views: "Sequence[View]", code: UserCode) -> int:
 
 
 def _check(queries: Queries) -> None:
-    kind = queries.sampler.kind
-    if kind not in SWEPT:
-        why = {"hmc": "adapts its step by itself", "laplace": "takes no steps"}
-        problem = NotAvailable(
-            span=queries.sampler.origin,
-            what=f"a sweep over `{kind}`, which {why.get(kind, 'is not swept')},",
-            advice="calibrate `sgld(…)` or `rmsprop_sgld(…)`, or leave the statement out",
-        )
-        raise PatternError([problem])
     problems = check_queries(queries)
     if problems:
         raise PatternError(problems)
+    kind = queries.sampler.kind
+    if kind not in SWEPT:
+        why = {"hmc": "finds its step by itself, in burn-in", "laplace": "takes no steps"}
+        raise PatternError(
+            [NothingToSweep(span=queries.sampler.origin, sampler=kind, why=why[kind])]
+        )
 
 
 def _views(queries: Queries, code: UserCode) -> "list[View]":
@@ -104,6 +103,9 @@ def _views(queries: Queries, code: UserCode) -> "list[View]":
     from pattern_lang.estimate.readout import read_out
     from pattern_lang.estimate.sampling import prepare_posteriors
 
+    # Without an nβ yet, learning coefficients are followed at 1: how they mix is all that counts.
+    followed = evolve(queries.sampler, nbeta=queries.sampler.nbeta or 1.0)
+    queries = evolve(queries, sampler=followed)
     inputs = load_inputs(queries, code)
     whole = prepare_posteriors(queries, inputs, code)
     few = sampled_inputs(inputs, max(_ROWS, queries.sampler.batch))

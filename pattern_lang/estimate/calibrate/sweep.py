@@ -35,21 +35,26 @@ _SMALLER_STEPS = 2
 _LONG = 2  # how many times longer the chains of the best become
 _ENOUGH = 10  # effective draws of a chain, to tell anything
 _PATIENCE = 20.0  # seconds for the chains of one setting
-_AFFORDABLE, _TIMES_CHEAPEST = 30.0, 3.0  # seconds of a whole run
+_TIMES_CHEAPEST = 3.0
 
 
+_AS_WRITTEN = "as written"
 Settings = tuple[float, float, float]
 
 
 @define(eq=False)
 class Sweep:
-    """A search over settings for the posteriors of some queries."""
+    """A search over settings for the posteriors of some queries.
+
+    affordable: seconds of a whole run that are never too long.
+    """
 
     queries: Queries
     views: Sequence[View]
     code: UserCode
     reporter: Reporter
     start: Sampler
+    affordable: float
     terrains: list[Terrain] = field(factory=list)
     trials: list[Trial] = field(factory=list)
     pilots: dict[Settings, list[Pilot]] = field(factory=dict)
@@ -57,24 +62,16 @@ class Sweep:
 
     def run(self) -> Trial | None:
         """Try settings, and return the trial of the best, with its chains prolonged."""
+        self._survey()
+        if self.start.nbeta > 0:
+            self._try(self.start, _AS_WRITTEN)
         for nbeta in self._nbetas():
-            self._survey(nbeta)
             self._localizations(nbeta)
-            if self._best() is not None:
-                break
-        best = self._best()
-        if best is not None:
-            self._neighbours(best.sampler)
-        while (best := self._best()) is not None:
-            longer = self._prolong(best)
-            if longer.sound:
-                return longer
+            while (best := self._best()) is not None:
+                longer = self._prolong(best)
+                if longer.sound:
+                    return longer
         return None
-
-    def as_written(self) -> Trial:
-        """Try the settings that the pattern has, as they are."""
-        self._survey(self.start.nbeta)
-        return self._try(self.start, "as written")
 
     def _nbetas(self) -> list[float]:
         """Return the values of nβ to start from, one after the other."""
@@ -85,7 +82,6 @@ class Sweep:
 
     def _not_flat(self, most: float) -> float:
         """Return the largest nβ at which the posterior is as wide as the loss is curved."""
-        self._survey(most)
         number = max(range(len(self.views)), key=lambda n: self.terrains[n].curvature)
         view, terrain = self.views[number], self.terrains[number]
         setting = evolve(view.posterior.setting, sampler=self.start)
@@ -96,13 +92,31 @@ class Sweep:
         return nbeta
 
     def _localizations(self, nbeta: float) -> None:
-        """Let localisation go, step by step, while chains stay sound and a run affordable."""
-        cheapest = inf
-        for softness in _SOFTER:
-            sharpest = max(terrain.curvature for terrain in self.terrains)
-            gamma = _one_digit(nbeta * sharpest / softness)
-            sampler = self._with_step(nbeta, gamma)
-            if self._guess(sampler) > max(_AFFORDABLE, _TIMES_CHEAPEST * cheapest):
+        """Let localisation go, step by step, while chains stay sound and a run affordable.
+
+        What is held closer than the settings as written is tried only where nothing else will do:
+        if these are sound, so would that be, and say less.
+        """
+        sharpest = max(terrain.curvature for terrain in self.terrains)
+        samplers = [
+            self._with_step(nbeta, _one_digit(nbeta * sharpest / softness)) for softness in _SOFTER
+        ]
+        known = self._known_to_be_sound(nbeta)
+        softer = [sampler for sampler in samplers if sampler.localization < known]
+        cheapest = inf if len(softer) == len(samplers) else self._guess(samplers[0])
+        self._let_go(softer, cheapest)
+        if self._best() is None:
+            self._let_go(samplers[: len(samplers) - len(softer)], inf)
+
+    def _known_to_be_sound(self, nbeta: float) -> float:
+        """Return the localisation at which chains are sound by what is known already."""
+        sound = (t.sampler for t in self.trials if t.what and t.sound)
+        return min((s.localization for s in sound if s.nbeta == nbeta), default=inf)
+
+    def _let_go(self, samplers: Sequence[Sampler], cheapest: float) -> None:
+        """Try settings in turn, up to the first that are unsound or make a run too long."""
+        for sampler in samplers:
+            if self._guess(sampler) > max(self.affordable, _TIMES_CHEAPEST * cheapest):
                 return
             trial = self._settle(sampler)
             if not trial.sound:
@@ -122,19 +136,11 @@ class Sweep:
             trial = self._try(sampler, "")
         return trial
 
-    def _neighbours(self, sampler: Sampler) -> None:
-        """Try a smaller nβ at the same γ/nβ, for comparison, where that costs little."""
-        nbeta = _one_digit(sampler.nbeta / 10)
-        if self._guess(sampler) > _AFFORDABLE:
-            return
-        self._survey(nbeta)
-        gamma = _one_digit(sampler.localization * nbeta / sampler.nbeta)
-        self._settle(self._with_step(nbeta, gamma))
-
     def _best(self) -> Trial | None:
         """Return the sound and affordable trial with the smallest γ/nβ, of the largest nβ."""
         sound = [trial for trial in self.trials if trial.sound and not trial.what]
-        limit = max(_AFFORDABLE, _TIMES_CHEAPEST * min((t.expected for t in sound), default=0))
+        cheapest = min((trial.expected for trial in sound), default=0.0)
+        limit = max(self.affordable, _TIMES_CHEAPEST * cheapest)
         near = [trial for trial in sound if trial.expected <= limit]
         most = max((t.sampler.nbeta for t in near), default=0)
         top = [trial for trial in near if trial.sampler.nbeta == most]
@@ -149,9 +155,13 @@ class Sweep:
         return longer
 
     def _try(self, sampler: Sampler, what: str) -> Trial:
-        """Run short chains of every posterior, twice as long where they have hardly moved."""
+        """Run short chains of every posterior, twice as long where they have hardly moved.
+
+        Where earlier chains were slower than localisation explains, these begin longer.
+        """
         relaxed = max(terrain.relaxation(sampler) for terrain in self.terrains)
-        length = max(min(_SHORT * relaxed, self._patient(_PATIENCE)), _RECORDS)
+        slower = min(max(self.pace, 1.0), 2**_DOUBLINGS)
+        length = max(min(_SHORT * slower * relaxed, self._patient(_PATIENCE)), _RECORDS)
         every = max(1, round(length / _RECORDS))
         pilots = [Pilot(view, sampler, every, self.code) for view in self.views]
         self.pilots[_settings(sampler)] = pilots
@@ -190,7 +200,7 @@ class Sweep:
         whole = plan.whole_run(sampler, judged, self.terrains) if not what else sampler
         expected = plan.seconds(whole, self.terrains)
         relaxed = max(terrain.relaxation(sampler) for terrain in self.terrains)
-        self.pace = tau / relaxed if not what else self.pace
+        self.pace = tau / relaxed
         effective = whole.chains * whole.draws / plan.per_draw(max(tau, 1.0), whole.thin)
         return Trial(whole if not what else sampler, what, judged, effective / expected, expected)
 
@@ -212,13 +222,13 @@ class Sweep:
         )
         return evolve(unit, step=round_down(largest))
 
-    def _survey(self, nbeta: float) -> None:
-        """Measure every posterior at its checkpoint."""
-        sampler, self.terrains = evolve(self.start, nbeta=nbeta), []
+    def _survey(self) -> None:
+        """Measure every posterior at its checkpoint, whatever the settings are to be."""
+        sampler = self.start
         for view in self.views:
             with view.posterior.running(self.code):
                 terrain = survey(evolve(view.posterior.setting, sampler=sampler))
-            if not isfinite(terrain.stiffness(evolve(sampler, step=1.0))):
+            if not isfinite(terrain.curvature) or not isfinite(terrain.fastest):
                 name = view.posterior.place.name
                 nearest = f"the loss of model `{name}` has no finite curvature at the checkpoint"
                 advice = "look at the loss a small step away from the checkpoint: it is not finite"
