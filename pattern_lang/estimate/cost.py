@@ -1,8 +1,11 @@
-"""What an estimate costs: counted exactly, and timed on the real network."""
+"""What an estimate costs: counted exactly, and timed on the real network.
+
+Times are the processor's own, of this process: what else the machine does leaves no mark on them.
+"""
 
 import os
 from collections.abc import Callable, Sequence
-from time import perf_counter
+from time import perf_counter, process_time
 from typing import TYPE_CHECKING
 
 from attrs import frozen
@@ -12,11 +15,10 @@ from pattern_lang.ir.queries import Sampler
 if TYPE_CHECKING:
     from pattern_lang.estimate.chain import Setting
 
-Clock = Callable[[], float]
-
 _WORTH_PROCESSES = 6.0  # seconds; below it, starting processes costs more than they save
 _START_SECONDS = 2.0  # what a process needs until its first step
 _TIMING_SECONDS = 0.02
+_PATIENCE = 1.0  # seconds on the wall, for code that waits more than it works
 _TYPICAL_LENGTH = 10  # leapfrog steps of a trajectory, before it is adapted
 _MOST_CURVATURES = 2048  # directions along which the closed form measures the curvature
 
@@ -27,7 +29,8 @@ class CostEstimate:
 
     `posteriors` × `chains` × `steps` gradient steps, and `losses` unit losses (summed over
     posteriors) at each of `chains` × `draws` draws. `seconds` is the expected time on `processes`
-    processes. `cached` tells that the estimate is there already and costs nothing.
+    processes that have a processor each. `cached` tells that the estimate is there already and
+    costs nothing.
     """
 
     posteriors: int
@@ -109,14 +112,14 @@ def serial_seconds(setting: "Setting") -> float:
     return sampler.chains * (gradients * a_step + sampler.draws * a_draw)
 
 
-def step_seconds(setting: "Setting", clock: Clock = perf_counter) -> float:
+def step_seconds(setting: "Setting") -> float:
     """Return the seconds of one gradient step. The network is at θ* before and after."""
-    seconds = _time(_a_step(setting), clock)
+    seconds = _time(_a_step(setting))
     setting.network.reset()
     return seconds
 
 
-def step_and_draw_seconds(setting: "Setting", clock: Clock = perf_counter) -> tuple[float, float]:
+def step_and_draw_seconds(setting: "Setting") -> tuple[float, float]:
     """Return the seconds of one gradient step, and of evaluating all that one draw needs."""
     import torch
 
@@ -124,7 +127,7 @@ def step_and_draw_seconds(setting: "Setting", clock: Clock = perf_counter) -> tu
 
     out = torch.empty_like(setting.anchor)
     evaluate = evaluator(setting.network, setting.rows)
-    return step_seconds(setting, clock), _time(lambda: evaluate(out, setting.anchor), clock)
+    return step_seconds(setting), _time(lambda: evaluate(out, setting.anchor))
 
 
 def _a_step(setting: "Setting") -> Callable[[], object]:
@@ -148,18 +151,20 @@ def _a_step(setting: "Setting") -> Callable[[], object]:
     return step
 
 
-def _time(work: Callable[[], object], clock: Clock) -> float:
+def _time(work: Callable[[], object]) -> float:
     """Return the seconds of one call: the first is left out where there is time for another."""
-    start = clock()
+    start = process_time()
     work()
-    first = clock() - start
+    first = process_time() - start
     if first > 1.0:
         return first
-    calls, start = 0, clock()
-    while clock() - start < _TIMING_SECONDS:
+    calls, begun, start = 0, perf_counter(), process_time()
+    while not calls or (
+        process_time() - start < _TIMING_SECONDS and perf_counter() - begun < _PATIENCE
+    ):
         work()
         calls += 1
-    return (clock() - start) / calls
+    return (process_time() - start) / calls
 
 
 def _counted(count: int, noun: str) -> str:

@@ -1,7 +1,7 @@
 """A calibration, from queries to settings for a whole run."""
 
 from collections.abc import Sequence
-from time import perf_counter, process_time
+from time import perf_counter
 from typing import TYPE_CHECKING
 
 from attrs import evolve
@@ -75,7 +75,7 @@ def _batch(views: "Sequence[View]", code: UserCode) -> int:
             setting = view.posterior.setting
             with view.posterior.running(code):
                 sampler = evolve(setting.sampler, batch=size)
-                total += step_seconds(evolve(setting, sampler=sampler), process_time)
+                total += step_seconds(evolve(setting, sampler=sampler))
         return total
 
     cost = seconds(batch)

@@ -1,7 +1,6 @@
 """What a posterior looks like at its checkpoint: how steep, how noisy, what a step costs."""
 
 from math import inf, sqrt
-from time import process_time
 
 import torch
 from attrs import frozen
@@ -88,11 +87,11 @@ def is_flat(setting: Setting, terrain: Terrain, nbeta: float) -> bool:
 def _seconds(setting: Setting) -> tuple[float, float]:
     """Return the seconds of a step and of a draw, the least of a few looks where they are short.
 
-    It is this process's own time, so that what else the machine does leaves no mark on the choice.
+    Even the processor's own time grows a little with what else the machine does.
     """
-    looks = [step_and_draw_seconds(setting, process_time)]
+    looks = [step_and_draw_seconds(setting)]
     while len(looks) < _LOOKS and sum(map(sum, looks)) < _LOOKING:
-        looks.append(step_and_draw_seconds(setting, process_time))
+        looks.append(step_and_draw_seconds(setting))
     steps, draws = zip(*looks, strict=True)
     return min(steps), min(draws)
 
