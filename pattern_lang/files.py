@@ -1,9 +1,31 @@
-"""Writing files whole: to a temporary name beside them, then renamed."""
+"""Files by name and whole: which paths stay inside a folder, and writing by renaming."""
 
 import os
+import posixpath
 import tempfile
 from contextlib import suppress
-from pathlib import Path
+from pathlib import Path, PureWindowsPath
+
+
+def misplaced(path: str) -> str:
+    """Say why a path names no file inside the folder it is relative to; nothing where it does.
+
+    It has to mean the same on every system, so what is absolute on any of them is refused. Links
+    are not looked at.
+    """
+    windows = PureWindowsPath(path)
+    if path.startswith("/") or windows.drive or windows.root:
+        return "an absolute path"
+    if any(ord(char) < 32 for char in path):
+        return "control characters in a path"
+    if "\\" in path:
+        return "write `/` between folders"
+    normal = posixpath.normpath(path)
+    if normal == ".." or normal.startswith("../"):
+        return "climbs out of the folder"
+    if normal == "." or path.endswith("/"):
+        return "names a folder, not a file"
+    return ""
 
 
 def write_atomically(path: Path, content: bytes) -> None:

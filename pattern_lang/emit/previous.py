@@ -9,6 +9,7 @@ from attrs import field, frozen
 
 from pattern_lang.emit import targets
 from pattern_lang.emit.canonical import digest
+from pattern_lang.files import misplaced
 
 
 @frozen
@@ -48,7 +49,7 @@ class Previous:
             for name in sorted(self._files)
             if name not in files
             and name not in targets.RESERVED
-            and targets.is_inside(name)
+            and not misplaced(name)
             and self._intact(name) is not None
         )
 

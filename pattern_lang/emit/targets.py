@@ -1,7 +1,7 @@
-"""Which files a pattern asks for: the targets that exist, and paths that stay in the folder."""
+"""Which files a pattern asks for: the targets that exist, and places that are free."""
 
 import posixpath
-from pathlib import PurePosixPath, PureWindowsPath
+from pathlib import PurePosixPath
 
 from pattern_lang.diagnostics import PatternError, Problem
 from pattern_lang.diagnostics.catalogue.emission import (
@@ -10,6 +10,7 @@ from pattern_lang.diagnostics.catalogue.emission import (
     UnavailableTarget,
     WrongFormat,
 )
+from pattern_lang.files import misplaced
 from pattern_lang.ir.program import EmitTarget, WeightPattern
 
 WEIGHTS = "weights.parquet"
@@ -47,17 +48,12 @@ def weight_paths(pattern: WeightPattern) -> tuple[str, ...]:
     return tuple(paths)
 
 
-def is_inside(path: str) -> bool:
-    """Tell whether a path names a file in the folder it is relative to."""
-    return not _leaves(path)
-
-
 def _resolve(target: EmitTarget, taken: list[str]) -> tuple[Problem | None, str]:
     if target.kind not in AVAILABLE:
         available = ", ".join(f"`{kind}`" for kind in AVAILABLE)
         return UnavailableTarget(target=target.kind, available=available, span=target.origin), ""
     text = target.path or WEIGHTS
-    if reason := _leaves(text):
+    if reason := misplaced(text):
         return PathLeavesFolder(path=text, reason=reason, span=target.origin), ""
     path = posixpath.normpath(text)
     if clash := _clash(path, taken):
@@ -65,23 +61,6 @@ def _resolve(target: EmitTarget, taken: list[str]) -> tuple[Problem | None, str]
     if PurePosixPath(path).suffix.lower() in OTHER_FORMATS:
         return WrongFormat(path=text, span=target.origin), ""
     return None, path
-
-
-def _leaves(text: str) -> str:
-    """Say why a path does not stay in the folder, or nothing."""
-    windows = PureWindowsPath(text)
-    if text.startswith("/") or windows.drive or windows.root:
-        return "an absolute path"
-    if any(ord(char) < 32 for char in text):
-        return "control characters in a path"
-    if "\\" in text:
-        return "write `/` between folders"
-    normal = posixpath.normpath(text)
-    if normal == ".." or normal.startswith("../"):
-        return "climbs out of the folder"
-    if normal == "." or text.endswith("/"):
-        return "names a folder, not a file"
-    return ""
 
 
 def _clash(path: str, taken: list[str]) -> str | None:

@@ -2,10 +2,11 @@
 
 from collections.abc import Callable, Mapping
 from fractions import Fraction
-from pathlib import PurePosixPath, PureWindowsPath
+from pathlib import PureWindowsPath
 
 from pattern_lang.diagnostics import Span
 from pattern_lang.diagnostics.catalogue.types import PathLeavesFolder, ValueOutOfRange
+from pattern_lang.files import misplaced
 from pattern_lang.ir.program import EmitTarget, Schedule
 from pattern_lang.ir.queries import Sampler
 from pattern_lang.ir.sources import Argument
@@ -105,11 +106,11 @@ def target(
     """Return an output target, whose path has to stay in the output folder."""
     path = values["path"]
     assert isinstance(path, str)
-    parts = PurePosixPath(path.replace("\\", "/")).parts
-    absolute = PurePosixPath(path).is_absolute() or PureWindowsPath(path).drive
-    if absolute or ".." in parts or not parts or "\0" in path:
-        name = parts[-1] if parts and parts[-1] not in ("..", "/") else "weights.parquet"
-        raise LoweringError(PathLeavesFolder(span=path_span, path=path, name=name))
+    if reason := misplaced(path):
+        name = PureWindowsPath(path).name  # of a POSIX path too
+        if not name or misplaced(name):
+            name = "weights.parquet"
+        raise LoweringError(PathLeavesFolder(span=path_span, path=path, reason=reason, name=name))
     arguments = tuple((name, argument(value)) for name, value in extra.items())
     return EmitTarget(kind, path, arguments, span)
 

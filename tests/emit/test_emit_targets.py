@@ -5,6 +5,7 @@ from pathlib import Path
 import emit_samples as samples
 import pytest
 
+from pattern_lang.api import loads
 from pattern_lang.diagnostics import PatternError
 from pattern_lang.emit import check_targets, emit
 from pattern_lang.ir.program import EmitTarget
@@ -44,6 +45,35 @@ def weights(path: str) -> EmitTarget:
 )
 def test_paths_that_leave_the_folder(path: str) -> None:
     assert codes(weights(path)) == ["PAT6002"]
+
+
+@pytest.mark.parametrize(
+    ("path", "reason"),
+    [
+        ("../w.parquet", "climbs out of the folder"),
+        ("/w.parquet", "an absolute path"),
+        ("C:/w.parquet", "an absolute path"),
+        ("a/", "names a folder, not a file"),
+        ("a/../w.parquet", ""),
+    ],
+)
+def test_the_check_says_the_same_before_anything_runs(path: str, reason: str) -> None:
+    source = f"""edition 2026
+model m = torch("model.py:build")
+data d = python("data.py:rows")
+pattern p {{
+  reweight d per sample as w
+  lower loss(m, on: d) by 1 sd
+  emit weights("{path}")
+}}
+"""
+    found = loads(source).diagnostics
+    assert [d.code for d in found] == ["PAT2014"] * bool(reason)
+    assert [d.labels[0].text for d in found] == [reason] * bool(reason)
+    if reason:
+        with pytest.raises(PatternError) as caught:
+            check_targets(samples.pattern((weights(path),)))
+        assert caught.value.diagnostics[0].labels[0].text == reason
 
 
 @pytest.mark.parametrize(

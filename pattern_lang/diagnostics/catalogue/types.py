@@ -206,15 +206,16 @@ class WrongTypeArguments(Problem):
 
 @problem
 class PathLeavesFolder(Problem):
-    """An output path that leaves the pattern's folder."""
+    """An output path that names no file inside the pattern's folder."""
 
     code = "PAT2014"
     title = "path leaves the output folder"
-    message = '"{path}" would be written outside the output folder of the pattern'
-    label = "leaves the folder"
-    help = 'write a relative path without `..`, such as "{name}"'
+    message = '"{path}" does not lie in the output folder of the pattern'
+    label = "{reason}"
+    help = 'name a file relative to the output folder, such as "{name}"'
 
     path: str
+    reason: str
     name: str
 
 
