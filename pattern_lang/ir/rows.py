@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from pattern_lang.diagnostics import Span
 from pattern_lang.ir.sources import (
     Both,
     Comparison,
@@ -27,35 +28,42 @@ Library = Callable[[LibraryPredicate], Flags]
 
 
 class UnknownFieldError(KeyError):
-    """A predicate reads a field that the rows do not have; `name` is the field."""
+    """A predicate reads a field that the rows do not have; `name` is it, read at `origin`."""
 
-    def __init__(self, name: str) -> None:
+    def __init__(self, name: str, origin: Span | None = None) -> None:
         super().__init__(name)
-        self.name = name
+        self.name, self.origin = name, origin
 
     def __str__(self) -> str:
         return f"the rows have no field `{self.name}`"
 
 
 class RowTypeError(TypeError):
-    """A predicate does with a field what its values do not allow."""
+    """A predicate does with a field what its values do not allow, at `origin`."""
+
+    def __init__(self, text: str, origin: Span | None = None) -> None:
+        super().__init__(text)
+        self.origin = origin
 
 
 def evaluate(predicate: Predicate, columns: Columns, library: Library | None = None) -> Flags:
     """Tell for each row whether a predicate holds: (rows,) booleans.
 
     columns: field name to (rows,) values, numbers or strings. `library` evaluates predicates of
-    the standard library. Comparisons with NaN are false, except `!=`.
+    the standard library; where it tells them of the positions of rows, (rows, N), so does this,
+    and a row stands for all of its positions. Comparisons with NaN are false, except `!=`.
     Raises UnknownFieldError for a field that is not in `columns`, RowTypeError for values that
     an operator does not take, and for a library predicate when no `library` is given.
     """
     match predicate:
-        case Comparison(operator, left, right):
-            return _compare(operator, _value(left, columns), _value(right, columns), columns)
+        case Comparison():
+            return _compare(predicate, columns)
         case Both(left, right):
-            return evaluate(left, columns, library) & evaluate(right, columns, library)
+            pair = evaluate(left, columns, library), evaluate(right, columns, library)
+            return joined(np.logical_and, *pair)
         case Either(left, right):
-            return evaluate(left, columns, library) | evaluate(right, columns, library)
+            pair = evaluate(left, columns, library), evaluate(right, columns, library)
+            return joined(np.logical_or, *pair)
         case Not(operand):
             return ~evaluate(operand, columns, library)
         case Truth(operand):
@@ -64,6 +72,13 @@ def evaluate(predicate: Predicate, columns: Columns, library: Library | None = N
             if library is None:
                 raise RowTypeError(f"{predicate.function} is not known from these fields alone")
             return library(predicate)
+
+
+def joined(operation: Callable[[Flags, Flags], Flags], left: Flags, right: Flags) -> Flags:
+    """Join what holds of rows with what holds of positions: a row stands for all of its own."""
+    if left.ndim != right.ndim:
+        left, right = (side if side.ndim == 2 else side[:, None] for side in (left, right))
+    return operation(left, right)
 
 
 def numbers(expression: RowExpression, columns: Columns) -> NDArray[np.float64]:
@@ -102,25 +117,29 @@ def _names(expression: RowExpression) -> frozenset[str]:
             return _names(left) | _names(right)
 
 
-def _column(name: str, columns: Columns) -> Column:
-    if name not in columns:
-        raise UnknownFieldError(name)
-    return np.asarray(columns[name])
+def _column(field: RowField, columns: Columns) -> Column:
+    if field.name not in columns:
+        raise UnknownFieldError(field.name, field.origin)
+    return np.asarray(columns[field.name])
 
 
 def _value(expression: RowExpression, columns: Columns) -> Column:
     match expression:
-        case RowField(name):
-            return _column(name, columns)
+        case RowField():
+            return _column(expression, columns)
         case RowLiteral(value):
             return np.asarray(value)
-        case RowArithmetic(operator, left, right):
-            return _arithmetic(operator, _value(left, columns), _value(right, columns))
+        case RowArithmetic():
+            return _arithmetic(expression, columns)
 
 
-def _arithmetic(operator: str, left: Column, right: Column) -> Column:
-    if _is_text(left) or _is_text(right):
-        raise RowTypeError(f"`{operator}` takes numbers, not strings")
+def _arithmetic(expression: RowArithmetic, columns: Columns) -> Column:
+    operator, parts = expression.operator, (expression.left, expression.right)
+    left, right = (_value(part, columns) for part in parts)
+    for part, value in zip(parts, (left, right), strict=True):
+        if _is_text(value):
+            text = f"`{_words(part)}` is a text, and `{operator}` takes numbers"
+            raise RowTypeError(text, _origin(part))
     a, b = left.astype(np.float64), right.astype(np.float64)
     with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
         match operator:
@@ -144,12 +163,14 @@ def _is_text(values: Column) -> bool:
     return values.dtype.kind == "O" and any(isinstance(v, str) for v in values.reshape(-1))
 
 
-def _compare(operator: str, left: Column, right: Column, columns: Columns) -> Flags:
+def _compare(comparison: Comparison, columns: Columns) -> Flags:
+    operator, parts = comparison.operator, (comparison.left, comparison.right)
+    left, right = (_value(part, columns) for part in parts)
     rows = _rows(columns)
     if _is_text(left) != _is_text(right):
-        if operator in ("==", "!="):
-            return np.full(rows, operator == "!=")
-        raise RowTypeError(f"`{operator}` between a string and a number")
+        words = f"{_words(comparison.left)} {operator} {_words(comparison.right)}"
+        text = f"`{words}` compares {_kind(left)} with {_kind(right)}"
+        raise RowTypeError(text, _origin(comparison.left) or _origin(comparison.right))
     with np.errstate(invalid="ignore"):
         match operator:
             case "<":
@@ -174,7 +195,34 @@ def _rows(columns: Columns) -> int:
 
 
 def _truth(operand: RowField, columns: Columns) -> Flags:
-    values = _column(operand.name, columns)
+    values = _column(operand, columns)
+    if values.dtype != np.bool_:
+        what = f"`row.{operand.name}` is {_kind(values)}"
+        raise RowTypeError(f"{what}, and a condition has to be true or false", operand.origin)
+    return values
+
+
+def _kind(values: Column) -> str:
     if _is_text(values):
-        raise RowTypeError(f"row.{operand.name} holds strings, not true or false")
-    return np.asarray(values.astype(np.float64) != 0)
+        return "a text"
+    return "a truth value" if values.dtype == np.bool_ else "a number"
+
+
+def _words(expression: RowExpression) -> str:
+    match expression:
+        case RowField(name):
+            return f"row.{name}"
+        case RowLiteral(value):
+            return f'"{value}"' if isinstance(value, str) else str(value)
+        case RowArithmetic(operator, left, right):
+            return f"{_words(left)} {operator} {_words(right)}"
+
+
+def _origin(expression: RowExpression) -> Span | None:
+    match expression:
+        case RowField(_, origin):
+            return origin
+        case RowArithmetic(_, left, right):
+            return _origin(left) or _origin(right)
+        case RowLiteral():
+            return None
