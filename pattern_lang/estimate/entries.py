@@ -10,7 +10,7 @@ from attrs import frozen
 from torch import Tensor
 
 from pattern_lang.diagnostics import PatternError
-from pattern_lang.diagnostics.catalogue.estimates import WrongUnitLoss
+from pattern_lang.diagnostics.catalogue.inputs import WrongUnitLoss
 from pattern_lang.diagnostics.catalogue.tokens import (
     MisplacedLoss,
     PositionsDiffer,

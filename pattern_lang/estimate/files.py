@@ -3,7 +3,7 @@
 from pathlib import Path, PurePath
 
 from pattern_lang.diagnostics import PatternError, Span
-from pattern_lang.diagnostics.catalogue.estimates import CodeOutsideFolder, MissingFile
+from pattern_lang.diagnostics.catalogue.inputs import CodeOutsideFolder, MissingFile
 from pattern_lang.estimate.journal import Journal
 from pattern_lang.ir.sources import FileRef
 

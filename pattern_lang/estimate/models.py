@@ -11,7 +11,7 @@ from attrs import frozen
 from torch import Tensor, nn
 
 from pattern_lang.diagnostics import PatternError, Span
-from pattern_lang.diagnostics.catalogue.estimates import NotAModule, NothingTrainable, NoUnitLoss
+from pattern_lang.diagnostics.catalogue.inputs import NotAModule, NothingTrainable, NoUnitLoss
 from pattern_lang.estimate.errors import Errors
 from pattern_lang.estimate.files import locate, locate_within
 from pattern_lang.estimate.huggingface import causal_lm

@@ -8,7 +8,7 @@ from attrs import evolve
 from torch import Tensor
 
 from pattern_lang.diagnostics import PatternError, Span
-from pattern_lang.diagnostics.catalogue.estimates import NonFiniteLoss
+from pattern_lang.diagnostics.catalogue.inputs import NonFiniteLoss
 from pattern_lang.diagnostics.catalogue.tokens import NonFiniteGradient
 from pattern_lang.estimate.chain import Setting
 from pattern_lang.estimate.entries import PER_POSITION, PER_ROW, check_losses, wrong_loss

@@ -4,11 +4,7 @@ import numpy as np
 from attrs import frozen
 
 from pattern_lang.diagnostics import PatternError, Span
-from pattern_lang.diagnostics.catalogue.estimates import (
-    NothingKept,
-    UnknownField,
-    WrongComparison,
-)
+from pattern_lang.diagnostics.catalogue.inputs import NothingKept, UnknownField, WrongComparison
 from pattern_lang.diagnostics.catalogue.tokens import NoTokens, WrongTokenPredicate
 from pattern_lang.estimate.errors import did_you_mean
 from pattern_lang.estimate.table import Array, Table

@@ -19,7 +19,8 @@ import numpy as np
 from attrs import evolve
 
 from pattern_lang.diagnostics import PatternError
-from pattern_lang.diagnostics.catalogue.estimates import ChainProcessFailed, UserCodeFailed
+from pattern_lang.diagnostics.catalogue.estimates import ChainProcessFailed
+from pattern_lang.diagnostics.catalogue.inputs import UserCodeFailed
 from pattern_lang.estimate.chain import result_of
 from pattern_lang.estimate.errors import ChainDivergedError
 from pattern_lang.estimate.jobs import read_result, write_job, write_running

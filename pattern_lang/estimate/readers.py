@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from pattern_lang.diagnostics import PatternError
-from pattern_lang.diagnostics.catalogue.estimates import (
+from pattern_lang.diagnostics.catalogue.inputs import (
     EmptyData,
     MissingField,
     NotRows,

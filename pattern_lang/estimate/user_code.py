@@ -13,7 +13,7 @@ from typing import Any
 from attrs import field, frozen
 
 from pattern_lang.diagnostics import PatternError, Span
-from pattern_lang.diagnostics.catalogue.estimates import MissingFunction, UserCodeFailed
+from pattern_lang.diagnostics.catalogue.inputs import MissingFunction, UserCodeFailed
 from pattern_lang.estimate.dependencies import sources_of
 from pattern_lang.estimate.errors import ChainDivergedError, did_you_mean
 from pattern_lang.estimate.files import locate_code

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from pattern_lang.diagnostics import PatternError, Span
-from pattern_lang.diagnostics.catalogue.estimates import (
+from pattern_lang.diagnostics.catalogue.inputs import (
     NonFiniteWeights,
     UnreadableWeights,
     WeightsMismatch,

@@ -14,7 +14,7 @@ RANGES = {
     "PAT1": "names",
     "PAT2": "types",
     "PAT3": "goals",
-    "PAT4": "estimates, components, tokens",
+    "PAT4": "estimates, inputs, components, tokens",
     "PAT5": "verdicts",
     "PAT6": "emission",
     "PAT9": "internal",

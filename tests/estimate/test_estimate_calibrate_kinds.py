@@ -10,7 +10,7 @@ import pytest
 from attrs import evolve
 from estimate_samples import ROWS, World, ask, classifier, observable, only, run, sgld
 from test_estimate_restricted import restricted
-from test_estimate_tokens import CAT, MODEL, WORDS, lines, ready
+from token_samples import CAT, MODEL, WORDS, lines, ready
 
 from pattern_lang.diagnostics import PatternError
 from pattern_lang.estimate import SilentReporter

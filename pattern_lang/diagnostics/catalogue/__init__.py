@@ -9,6 +9,7 @@ MODULES = (
     "names",
     "types",
     "goals",
+    "inputs",
     "estimates",
     "components",
     "tokens",

@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import Any
 
 from pattern_lang.diagnostics import PatternError
-from pattern_lang.diagnostics.catalogue.estimates import UnreadableData
+from pattern_lang.diagnostics.catalogue.inputs import UnreadableData
 from pattern_lang.estimate.huggingface.packages import first_line, load_package
 from pattern_lang.estimate.user_code import UserCode
 from pattern_lang.ir.sources import DataSource
