@@ -13,8 +13,9 @@ from attrs import evolve
 
 from pattern_lang.emit import emit
 from pattern_lang.emit.report import svg
+from pattern_lang.emit.report.spectrum import directions
 from pattern_lang.ir.solution import Solution
-from pattern_lang.ir.susceptibility import Estimate, Susceptibility, UnitTable
+from pattern_lang.ir.susceptibility import Estimate, Spectrum, Susceptibility, UnitTable
 
 VOID = {"meta", "br", "hr", "img", "link", "input"}
 
@@ -271,3 +272,27 @@ def test_the_users_matplotlib_settings_do_not_matter(
     with mpl.rc_context({"font.size": 30, "axes.grid": True, "svg.fonttype": "path"}):
         assert render(tmp_path / "p", estimate, solution) == content
         assert mpl.rcParams["font.size"] == 30
+
+
+def spectrum(estimate: Estimate, name: str, k: int, loadings: tuple[float, ...]) -> Spectrum:
+    members = estimate.susceptibility.observables[: len(loadings)]
+    return Spectrum(name, k, (2.0, 1.0), members, loadings, 0.1)
+
+
+def test_directions_are_those_that_were_asked_for(estimate: Estimate) -> None:
+    """A row that is a direction counts its members twice among all observables: it is left out."""
+    first, second, third = estimate.susceptibility.observables
+    asked = (spectrum(estimate, third, 2, (0.6, -0.8)),)
+    (plain,) = directions(estimate)
+    assert plain.members == (first, second, third)
+    (family,) = directions(evolve(estimate, spectra=asked))  # of the other two, it says all
+    assert family.members == (first, second)
+    (direction,) = family.directions
+    assert (direction.name, direction.share) == (third, "20 %, ± 6°")
+    assert direction.loadings == ("+0.60", "−0.80")
+    assert direction.strong == (True, True)
+    alone = (spectrum(estimate, third, 1, (1.0,)),)
+    family, others = directions(evolve(estimate, spectra=alone))
+    assert family.members == (first,)
+    assert others.members == (first, second)
+    assert [item.name for item in others.directions] == ["1", "2"]

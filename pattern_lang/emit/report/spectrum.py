@@ -1,15 +1,18 @@
 """χ made small enough to look at: standardised rows, binned along the units, and its spectrum."""
 
+from collections.abc import Sequence
+
 import numpy as np
 from attrs import frozen
 from numpy.typing import NDArray
 
 from pattern_lang.emit.report.words import fixed, percent
-from pattern_lang.ir.susceptibility import Susceptibility
+from pattern_lang.ir.susceptibility import Estimate, Spectrum, Susceptibility
 
 ROWS = 24
 BINS = 160
 _DIRECTIONS = 3
+_STRONG = 0.4
 
 
 @frozen(eq=False)
@@ -29,12 +32,21 @@ class HeatMap:
 
 @frozen
 class Direction:
-    """One principal direction of the standardised χ with its loadings on the observables."""
+    """One principal direction: how it is called, a remark on it, its loadings on the members."""
 
-    k: int
+    name: str
     share: str
     loadings: tuple[str, ...]
-    strengths: tuple[float, ...]
+    strong: tuple[bool, ...]
+
+
+@frozen
+class Directions:
+    """Principal directions of a family of observables, with one loading for each member."""
+
+    caption: str
+    members: tuple[str, ...]
+    directions: tuple[Direction, ...]
 
 
 def standardised(susceptibility: Susceptibility) -> NDArray[np.float32]:
@@ -83,25 +95,63 @@ def _chosen(susceptibility: Susceptibility, weights: NDArray[np.float32] | None)
     return sorted(int(row) for row in order[:ROWS])
 
 
-def directions(susceptibility: Susceptibility) -> list[Direction]:
-    """Return the first principal directions; the largest loading of each is made positive."""
-    chi = standardised(susceptibility)
-    count, n = chi.shape
-    if count < 2:
-        return []
-    values, vectors = np.linalg.eigh((chi @ chi.T).astype(np.float64) / n)
+def directions(estimate: Estimate) -> list[Directions]:
+    """Return the directions that the spec asks for, by family, then those of all observables.
+
+    Of all observables, those that are directions themselves are left out: each is a combination of
+    others, and would count these twice.
+    """
+    families: dict[tuple[str, ...], list[Spectrum]] = {}
+    for spectrum in estimate.spectra:
+        families.setdefault(spectrum.members, []).append(spectrum)
+    found = [_asked(members, own) for members, own in families.items()]
+    chi, taken = estimate.susceptibility, {spectrum.observable for spectrum in estimate.spectra}
+    rows = [row for row, name in enumerate(chi.observables) if name not in taken]
+    names = tuple(chi.observables[row] for row in rows)
+    if len(rows) > 1 and names not in families:
+        found.append(_of_all(names, standardised(chi)[rows]))
+    return found
+
+
+def _asked(members: tuple[str, ...], spectra: list[Spectrum]) -> Directions:
+    """Return directions as the estimate has them: their sign is what the spec asks for."""
+    own = []
+    for spectrum in spectra:
+        total = sum(value**2 for value in spectrum.singular_values) or 1.0
+        share = percent(spectrum.singular_values[spectrum.k - 1] ** 2 / total)
+        own.append(
+            _direction(
+                spectrum.observable, f"{share}, ± {_degrees(spectrum.turn)}", spectrum.loadings
+            )
+        )
+    caption = (
+        "Directions that the spec asks for, of the standardised χ of their family, with their "
+        "share of its variance and the angle by which noise may have turned them."
+    )
+    return Directions(caption, members, tuple(own))
+
+
+def _of_all(names: tuple[str, ...], chi: NDArray[np.float32]) -> Directions:
+    """Return the first directions of some rows; the largest loading of each is made positive."""
+    values, vectors = np.linalg.eigh((chi @ chi.T).astype(np.float64) / chi.shape[1])
     values, vectors = np.maximum(values[::-1], 0), vectors[:, ::-1]
     total = float(values.sum()) or 1.0
     found = []
-    for k in range(min(_DIRECTIONS, count)):
+    for k in range(min(_DIRECTIONS, len(names))):
         vector = vectors[:, k]
         vector = vector * (1 if vector[np.argmax(np.abs(vector))] > 0 else -1)
-        found.append(
-            Direction(
-                k=k + 1,
-                share=percent(float(values[k]) / total),
-                loadings=tuple(fixed(float(item), 2, signed=True) for item in vector),
-                strengths=tuple(round(float(item), 3) for item in vector),
-            )
-        )
-    return found
+        found.append(_direction(str(k + 1), percent(float(values[k]) / total), vector.tolist()))
+    caption = (
+        "Principal directions of the standardised χ of all observables. The largest loading of "
+        "each is made positive."
+    )
+    return Directions(caption, names, tuple(found))
+
+
+def _direction(name: str, share: str, loadings: Sequence[float]) -> Direction:
+    shown = tuple(fixed(float(item), 2, signed=True) for item in loadings)
+    return Direction(name, share, shown, tuple(abs(item) >= _STRONG for item in loadings))
+
+
+def _degrees(angle: float) -> str:
+    return f"{np.degrees(angle):.0f}°"
