@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from textwrap import dedent
 
 import attrs
@@ -13,9 +14,15 @@ from safetensors.torch import save_file
 
 from pattern_lang.diagnostics import PatternError
 from pattern_lang.estimate import SilentReporter, estimate
+from pattern_lang.estimate.inputs import load_inputs
+from pattern_lang.estimate.journal import Journal
 from pattern_lang.estimate.moments import Averager, StretchSums
-from pattern_lang.ir.observables import Loss
+from pattern_lang.estimate.sampling import prepare_posteriors
+from pattern_lang.estimate.user_code import UserCode
+from pattern_lang.ir.observables import Loss, Restricted
+from pattern_lang.ir.sources import ParameterGlob
 
+DOCS = Path(__file__).parents[2] / "docs"
 WATCHED = CLASSIFIER.replace(
     "            scores =",
     """            import pathlib
@@ -167,3 +174,44 @@ def test_an_interrupted_run_goes_on(world: World, monkeypatch: pytest.MonkeyPatc
     assert second.total < 2 * 2050
     world.store = world.folder / "undisturbed"
     assert np.array_equal(found.susceptibility.chi, run(world, queries).susceptibility.chi)
+
+
+def test_components_of_plain_modules_need_no_masks(world: World) -> None:
+    """A component is named by its parameters, in any `nn.Module`; the others stay where they are."""
+    base = classifier(world, chains=2, draws=8)
+    part = ParameterGlob(world.model(), "inner.*")
+    loss = observable("l", Restricted(Loss(world.model(), base.reweight.data), part, "component"))
+    queries = ask(base.reweight.data, [loss], base.sampler)
+    code = UserCode(Journal())
+    posteriors = prepare_posteriors(queries, load_inputs(queries, code), code)
+    (posterior,) = (p for p in posteriors if p.place.component is not None)
+    module, network = posterior.model.network.module, posterior.setting.network
+    whole = dict(module.named_parameters())
+    assert len(network.theta) == whole["inner.weight"].numel() + whole["inner.bias"].numel()
+    before = {name: value.detach().clone() for name, value in whole.items()}
+    network.reset()
+    network.theta.add_(1.0)
+    rows = {name: tensor[:4] for name, tensor in posterior.setting.rows.blocks[0].items()}
+    network.unit_loss(rows)
+    for name, value in module.named_parameters():
+        moved = 1.0 if name.startswith("inner.") else 0.0
+        assert torch.allclose(value, before[name] + moved), name
+    found = run(world, queries)
+    assert {d.posterior for d in found.diagnostics} >= {posterior.place.name}
+    assert np.isfinite(found.susceptibility.chi).all()
+
+
+@pytest.mark.parametrize(
+    ("page", "answer"),
+    [
+        ("calibration.md", "What is n in nβ?"),
+        ("calibration.md", "## What healthy traces look like"),
+        ("running.md", "torchrun"),
+    ],
+)
+def test_what_users_ask_is_answered(page: str, answer: str) -> None:
+    """What n means in nβ, how to know healthy traces, how to use several machines.
+
+    Scale and sign of scores stand in the files themselves: see the tests of `emit`.
+    """
+    assert answer in (DOCS / page).read_text(encoding="utf-8")
