@@ -14,6 +14,7 @@ from pattern_lang.ir.solution import GoalOutcome
 _NARROWEST = 100
 _FULL_BATCH = {
     "hmc": "{0.chains} chains × ({0.burn_in:,} burn-in + {0.draws:,} draws), full batch",
+    "importance": "{0.chains} chains × {0.draws:,} independent draws, no gradient steps",
     "laplace": "the curvature at the checkpoint, and {0.draws:,} draws",
 }
 

@@ -20,6 +20,7 @@ _CHAIN = ("kind", "nbeta", "localization", "chains", "draws", "burn_in", "seed")
 _SETTINGS = {
     "laplace": ("kind", "nbeta", "localization"),
     "hmc": _CHAIN,
+    "importance": ("kind", "nbeta", "localization", "chains", "draws", "seed"),
     "sgld": (*_CHAIN, "step", "batch", "thin"),
 }
 

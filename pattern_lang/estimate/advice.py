@@ -17,7 +17,7 @@ def advise(setting: Setting) -> str:
     is not the cause, the posterior itself reaches too far from the checkpoint.
     """
     sampler = setting.sampler
-    if sampler.kind in ("hmc", "laplace"):
+    if sampler.kind in ("hmc", "laplace", "importance"):
         tighter = max(10 * sampler.localization, 1.0)
         return f"write `localization: {tighter:.1g}`: the posterior reaches too far"
     if sampler.kind != "sgld":

@@ -62,11 +62,9 @@ def susceptibility(
         jacobian, own = calibrated_response(result)
         chi += centred(jacobian, share).astype(np.float32)
         noise = own if noise is None else noise + own
-        values = result.trace.reshape(-1, result.trace.shape[-1])
-        means = combine(result.readout.slopes, values.mean(axis=0)[:, None])[:, 0]
+        means = combine(result.readout.slopes, _trace_means(result)[:, None])[:, 0]
         mean = mean + result.readout.offset + means
-        spread = combine(result.readout.spread, values.T).var(axis=1)
-        error = error + spread * autocorrelation_times(result) / len(values)
+        error = error + _mean_variances(result)
     noise = (noise or no_noise(k, n)).less(share)
     return Susceptibility(
         observables=tuple(observable.name for observable in queries.observables),
@@ -85,9 +83,41 @@ def variances(results: Sequence[PosteriorResult], k: int) -> Array:
     """Return the posterior variances of the k observables, in the squares of their units."""
     total = np.zeros(k)
     for result in results:
-        values = result.trace.reshape(-1, result.trace.shape[-1])
-        total = total + combine(result.readout.spread, values.T).var(axis=1)
+        total = total + _spreads(result)
     return total
+
+
+def _trace_means(result: PosteriorResult) -> Array:
+    """Return the means of what is followed, (q,)."""
+    values = result.trace.reshape(-1, result.trace.shape[-1])
+    if result.weights is None:
+        return np.asarray(values.mean(axis=0))
+    return np.asarray((result.weights.reshape(-1, 1) * values).mean(axis=0))
+
+
+def _spreads(result: PosteriorResult) -> Array:
+    """Return the variance of each observable's part in one posterior, (k,)."""
+    values = combine(result.readout.spread, result.trace.reshape(-1, result.trace.shape[-1]).T)
+    if result.weights is None:
+        return np.asarray(values.var(axis=1))
+    weights = result.weights.ravel()
+    centred_values = values - (weights * values).mean(axis=1, keepdims=True)
+    return np.asarray((weights * centred_values**2).mean(axis=1))
+
+
+def _mean_variances(result: PosteriorResult) -> Array:
+    """Return the squared standard error of each observable's mean, (k,).
+
+    Of weighted pairs by the delta method for a ratio.
+    """
+    size = result.trace[:, :, 0].size
+    if result.weights is None:
+        return _spreads(result) * autocorrelation_times(result) / size
+    values = combine(result.readout.spread, result.trace.reshape(-1, result.trace.shape[-1]).T)
+    weights = result.weights.ravel()
+    away = weights * (values - (weights * values).mean(axis=1, keepdims=True))
+    pairs = away.reshape(len(values), -1, 2).sum(axis=2)
+    return np.asarray((pairs**2).sum(axis=1) / size**2)
 
 
 def calibrated_response(result: PosteriorResult) -> tuple[Array, Noise]:
@@ -102,6 +132,8 @@ def calibrated_response(result: PosteriorResult) -> tuple[Array, Noise]:
 def autocorrelation_times(result: PosteriorResult) -> Array:
     """Return τ of each observable's part in a posterior, in draws, (k,); 1 where it has none."""
     chains, draws, q = result.trace.shape
+    if result.weights is not None:  # pairs are independent of each other
+        return np.ones(len(result.readout.spread))
     traces = combine(result.readout.spread, result.trace.reshape(-1, q).T)
     return np.array(
         [trace.size / effective_draws(trace.reshape(chains, draws)) for trace in traces]

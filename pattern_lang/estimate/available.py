@@ -28,7 +28,7 @@ from pattern_lang.ir.observables import (
 from pattern_lang.ir.queries import Queries, Sampler
 from pattern_lang.ir.sources import DataSource
 
-SAMPLERS = ("sgld", "rmsprop_sgld", "hmc", "laplace")
+SAMPLERS = ("sgld", "rmsprop_sgld", "hmc", "laplace", "importance")
 _ADAPTED_IN = 20
 
 
@@ -126,7 +126,9 @@ def _check_sampler(sampler: Sampler) -> Iterator[Problem]:
     span = sampler.origin
     if sampler.kind not in SAMPLERS:
         yield _later(
-            span, f"the sampler `{sampler.kind}`", "use `sgld`, `rmsprop_sgld`, `hmc` or `laplace`"
+            span,
+            f"the sampler `{sampler.kind}`",
+            "use `sgld`, `rmsprop_sgld`, `hmc`, `laplace` or `importance`",
         )
         return
     minibatches = sampler.kind in ("sgld", "rmsprop_sgld")
@@ -143,7 +145,9 @@ def _check_sampler(sampler: Sampler) -> Iterator[Problem]:
     if sampler.kind == "hmc" and sampler.burn_in < _ADAPTED_IN:
         rule = f"the step is adapted in it, which takes {_ADAPTED_IN} trajectories or more"
         yield _setting(sampler, "burn_in", sampler.burn_in, rule)
-    if sampler.draws < 4:
+    if sampler.kind == "importance" and (sampler.draws < 4 or sampler.draws % 2):
+        yield _setting(sampler, "draws", sampler.draws, "pairs make an even number of 4 or more")
+    elif sampler.draws < 4:
         yield _setting(sampler, "draws", sampler.draws, "a chain needs 4 draws or more")
     if sampler.kind == "sgld" and sampler.step * sampler.localization >= 4:
         limit = (

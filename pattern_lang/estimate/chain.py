@@ -14,14 +14,17 @@ from pattern_lang.estimate.errors import ChainDivergedError
 from pattern_lang.estimate.evaluate import Rows, evaluator
 from pattern_lang.estimate.gaussian import GaussianRun, segments_of_pairs
 from pattern_lang.estimate.hmc import Hamiltonian, Target
+from pattern_lang.estimate.importance import ImportanceRun
 from pattern_lang.estimate.keeping import Keeper, State, prefixed
 from pattern_lang.estimate.minibatches import Minibatches
 from pattern_lang.estimate.moments import Accumulator, Averager, ChainResult
 from pattern_lang.estimate.network import Network
 from pattern_lang.estimate.steps import stepper
+from pattern_lang.estimate.weighted import WeightedMoments
 from pattern_lang.ir.queries import Sampler
 
 Advance = Callable[[int], None]
+Moments = Accumulator | WeightedMoments
 
 _BLOCK_DRAWS = 64
 _BLOCK_BYTES = 64 * 2**20
@@ -58,7 +61,7 @@ class Run(Protocol):
     def restore(self, left: State) -> None:
         """Go on from a state."""
 
-    def finish(self) -> tuple[Accumulator, dict[str, float]]:
+    def finish(self) -> tuple[Moments, dict[str, float]]:
         """Run to the end; return the moments and the sampler's figures."""
 
 
@@ -86,7 +89,11 @@ def run_chain(
 
     def begin() -> Run:
         torch.manual_seed(seed)
-        kind = GaussianRun if setting.sampler.kind == "laplace" else _Sampling
+        kinds: dict[str, Callable[..., Run]] = {
+            "laplace": GaussianRun,
+            "importance": ImportanceRun,
+        }
+        kind = kinds.get(setting.sampler.kind, _Sampling)
         return kind(setting, posterior, chain, seed, advance, keeper)
 
     with torch.random.fork_rng(devices=[]):
@@ -105,9 +112,7 @@ def run_chain(
 
 def result_of(setting: Setting, chain: int, seed: int, left: State) -> ChainResult:
     """Return the result of a chain from what it left; raise CheckpointError if it left none."""
-    closed = setting.sampler.kind == "laplace"
-    lengths = segments_of_pairs(setting.segments) if closed else setting.segments
-    moments = Accumulator(setting.averager, lengths)
+    moments = _moments(setting)
     try:
         moments.restore(left.part("moments"))
         result = moments.result(chain, seed, dict(left.numbers))
@@ -116,6 +121,16 @@ def result_of(setting: Setting, chain: int, seed: int, left: State) -> ChainResu
     if moments.room or not left.finished:
         raise CheckpointError("it does not hold a whole chain")
     return result
+
+
+def _moments(setting: Setting) -> Moments:
+    averager, segments = setting.averager, setting.segments
+    match setting.sampler.kind:
+        case "importance":
+            return WeightedMoments(averager, segments)
+        case "laplace":
+            return Accumulator(averager, segments_of_pairs(segments))
+    return Accumulator(averager, segments)
 
 
 def _left(keeper: Keeper) -> State | None:

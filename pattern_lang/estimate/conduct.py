@@ -1,6 +1,7 @@
-"""What `hmc` and `laplace` say about themselves: trajectories refused, directions clipped."""
+"""What samplers say about themselves: trajectories refused, directions clipped, uneven weights."""
 
 from collections.abc import Iterator, Sequence
+from math import log10
 
 import numpy as np
 
@@ -10,6 +11,8 @@ from pattern_lang.estimate.table import Array
 _LOW, _TOO_LOW = 0.5, 0.1
 _DIVERGENT = 0.05
 _FAR = 1.0
+_FEW_PAIRS, _TOO_FEW_PAIRS, _SMALL_SHARE = 100, 20, 0.1
+_BAD_TAIL, _ENOUGH_FOR_TAILS = 0.7, 100
 
 Remark = tuple[str, bool]
 """A reason in words, and whether it is grave."""
@@ -39,6 +42,37 @@ def trajectories(figures: dict[str, float], draws: int) -> Iterator[Remark]:
             "80 %; a longer `burn_in` adapts it better"
         )
         yield text, acceptance < _TOO_LOW
+
+
+def weights(figures: dict[str, float], pairs: int) -> Iterator[Remark]:
+    """Judge importance weights by their tail and by how many pairs they leave.
+
+    A k̂ above 0.7 is unsound; a fit to few weights is told to be uncertain from `1 - 1/log10 S` on
+    (Vehtari et al., 1507.02646).
+    """
+    effective, tail = figures["effective_pairs"], figures.get("pareto_k", 0.0)
+    advice = (
+        "the posterior is not near the Gaussian that draws come from: a larger `localization` or a "
+        "smaller `nbeta` brings it nearer, and `sgld(…)` or `hmc(…)` goes without"
+    )
+    degenerate = effective < _SMALL_SHARE * pairs
+    if tail > _BAD_TAIL:
+        text = f"a few weights outweigh all others: their Pareto tail k̂ is {tail:.2f}, above 0.7"
+        yield f"{text}; {advice}", True
+    elif pairs >= _ENOUGH_FOR_TAILS and tail > 1 - 1 / log10(pairs):
+        text = f"the weights' Pareto tail k̂ is {tail:.2f}, much for {pairs} pairs"
+        yield f"{text}: errors may be larger than they look", False
+    if effective < _TOO_FEW_PAIRS:
+        text = f"the weights leave {effective:.0f} of {pairs} pairs; {_TOO_FEW_PAIRS} are the least"
+        yield f"{text}: {advice if degenerate else 'write more `draws`'}", True
+    elif degenerate or effective < _FEW_PAIRS:
+        yield f"few effective pairs: the weights leave {effective:.0f} of {pairs}", False
+    if figures["newton"] > _FAR:
+        text = (
+            f"draws are centred {figures['newton']:.1f} posterior standard deviations from the "
+            "checkpoint, where the gradient points"
+        )
+        yield text, False
 
 
 def gaussian(figures: dict[str, float]) -> Iterator[Remark]:

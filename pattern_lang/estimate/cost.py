@@ -20,6 +20,7 @@ _START_SECONDS = 2.0  # what a process needs until its first step
 _TIMING_SECONDS = 0.02
 _PATIENCE = 1.0  # seconds on the wall, for code that waits more than it works
 _TYPICAL_LENGTH = 10  # leapfrog steps of a trajectory, before it is adapted
+_SET_UP = 3  # gradients or so, for what importance sampling draws from
 _MOST_CURVATURES = 2048  # directions along which the closed form measures the curvature
 
 
@@ -108,6 +109,7 @@ def serial_seconds(setting: "Setting") -> float:
     gradients = {
         "hmc": _TYPICAL_LENGTH * setting.steps,
         "laplace": 2 * min(len(network.theta), _MOST_CURVATURES),
+        "importance": _SET_UP,
     }.get(sampler.kind, setting.steps)
     return sampler.chains * (gradients * a_step + sampler.draws * a_draw)
 
@@ -139,7 +141,7 @@ def _a_step(setting: "Setting") -> Callable[[], object]:
 
     network, random = setting.network, torch.Generator().manual_seed(0)
     network.reset()
-    if setting.sampler.kind in ("hmc", "laplace"):
+    if setting.sampler.kind in ("hmc", "laplace", "importance"):
         target = target_of(setting)
         return lambda: target.at(target.anchor)
     supply, move = batches(setting, random), stepper(network, setting.sampler, random)

@@ -55,6 +55,10 @@ class Gaussian:
         noise = torch.empty(len(self.basis), dtype=torch.float64).normal_(generator=random)
         return self._scaled(noise, 0.5)
 
+    def energy(self, vector: Tensor) -> float:
+        """Return ½ vᵀ Σ⁻¹ v."""
+        return 0.5 * float(vector @ self._scaled(vector, -1.0))
+
     def _scaled(self, vector: Tensor, power: float) -> Tensor:
         """Return Σ^power v."""
         inside = self.basis.T @ vector
@@ -84,7 +88,7 @@ def gaussian_at(
         basis = torch.eye(size, dtype=torch.float64)
     else:
         basis = _span_of_gradients(network, batches, count, probes)
-    rows = [_along(network, batches, count, direction) for direction in basis.T]
+    rows = [hessian_product(network, batches, count, direction) for direction in basis.T]
     projected = basis.T @ torch.stack(rows, dim=1)
     values, vectors = torch.linalg.eigh((projected + projected.T) / 2)
     network.reset()
@@ -105,13 +109,13 @@ def _localised(basis: Tensor, values: Tensor, sampler: Sampler) -> Gaussian:
 
 
 def _singular(flat: int, size: int, span: Span | None) -> SingularCurvature:
-    return SingularCurvature(span=span, flat=flat, parameters=size)
+    return SingularCurvature(span=span, flat=flat, parameters=size, sampler="laplace")
 
 
-def _along(
+def hessian_product(
     network: Network, batches: list[dict[str, Tensor]], count: int, direction: Tensor
 ) -> Tensor:
-    """Return H u for a unit vector u, (d,) float64."""
+    """Return H u at θ* for a unit vector u, (d,) float64, from gradients to either side."""
     precise = network.dtype == torch.float64
     reach = (1e-5 if precise else 5e-3) * _typical_size(network)
     ends = []

@@ -1,7 +1,7 @@
 """Judging the chains of a posterior: figures, a verdict, and the reasons for it in words."""
 
 from collections.abc import Iterator
-from math import inf
+from math import inf, isfinite
 
 import numpy as np
 from attrs import frozen
@@ -12,6 +12,7 @@ from pattern_lang.estimate.available import round_down
 from pattern_lang.estimate.mixing import between_within, effective_draws, r_hat
 from pattern_lang.estimate.needs import directions_of
 from pattern_lang.estimate.responses import PosteriorResult, combine, response
+from pattern_lang.estimate.reweighing import effective_pairs, pareto_k
 from pattern_lang.estimate.table import Array
 from pattern_lang.ir.queries import Queries
 from pattern_lang.ir.susceptibility import ChainTrace, PosteriorDiagnostics
@@ -66,24 +67,30 @@ def chain_traces(result: PosteriorResult) -> tuple[ChainTrace, ...]:
 def diagnose(queries: Queries, result: PosteriorResult, share: Array) -> PosteriorDiagnostics:
     """Judge a posterior. `share` (n,) is each unit's share of the rows."""
     losses = result.trace[:, :, 0]
-    rhat, effective = r_hat(losses), effective_draws(losses)
-    tau = losses.size / effective
-    excess = queries.sampler.nbeta * float(losses.mean())
     figures = conduct.summary(result.chains)
-    findings = [
-        *look_at(queries, result.readout.spread, result.trace),
-        *_short_segments(result, tau),
-        *_large_step(queries, result.stiffness),
-        *_conduct(queries, result, figures),
-    ]
+    if result.weights is None:
+        effective, excess = effective_draws(losses), queries.sampler.nbeta * float(losses.mean())
+        findings = [
+            *look_at(queries, result.readout.spread, result.trace),
+            *_short_segments(result, losses.size / effective),
+            *_large_step(queries, result.stiffness),
+            *_conduct(queries, result, figures),
+        ]
+    else:
+        mean = float((result.weights * losses).mean())
+        effective, excess = effective_pairs(result.weights), queries.sampler.nbeta * mean
+        k = pareto_k(result.weights)
+        figures |= {"effective_pairs": effective} | ({"pareto_k": k} if isfinite(k) else {})
+        remarks = conduct.weights(figures, losses.size // 2)
+        findings = [Finding(text, grave) for text, grave in remarks]
     sound = not any(finding.grave for finding in findings)
     verdict = "unsound" if not sound else "sound, with reservations" if findings else "sound"
     ordered = sorted(findings, key=lambda finding: not finding.grave)
     return PosteriorDiagnostics(
         posterior=result.name,
-        r_hat=rhat,
+        r_hat=r_hat(losses),
         effective_draws=effective,
-        autocorrelation_time=tau,
+        autocorrelation_time=losses.size / effective if result.weights is None else 1.0,
         anchor_loss=float(result.anchor_means[0]),
         mean_excess=excess,
         split_half=tuple(_split_half(queries, result, share)),

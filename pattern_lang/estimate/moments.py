@@ -184,6 +184,19 @@ class Accumulator:
 
 
 @frozen(eq=False)
+class Weighting:
+    """How weighted draws count (see `weighted`).
+
+    logs: (T,) log weights. masses: (S,) sums of weights of each stretch, relative to exp(origin);
+    `cross` and `noise` of a weighted chain are then sums of weighted products, not yet divided.
+    """
+
+    logs: Array
+    masses: Array
+    origin: Array
+
+
+@frozen(eq=False)
 class ChainResult:
     """What a chain leaves: traces and moments of losses relative to θ*.
 
@@ -192,6 +205,7 @@ class ChainResult:
     data-set means and unit losses within the stretches, on average; noise: how those of single
     stretches deviate from it.
     figures: what else the sampler has to say about itself, by name, such as its `acceptance`.
+    weighting: how draws count that do not all count the same, None where they do.
     """
 
     chain: int
@@ -202,6 +216,7 @@ class ChainResult:
     cross: Array
     noise: Noise
     figures: dict[str, float] = field(factory=dict)
+    weighting: Weighting | None = None
 
     @property
     def stretches(self) -> int:
@@ -222,7 +237,11 @@ class ChainResult:
             np.ascontiguousarray(self.cross[chosen]),
             Noise(np.ascontiguousarray(noise.loadings[:, chosen]), noise.basis, residual),
             self.figures,
+            self.weighting,
         )
+
+
+_WEIGHTING = ("logs", "masses", "origin")
 
 
 def chain_arrays(chain: ChainResult) -> dict[str, Array]:
@@ -232,7 +251,9 @@ def chain_arrays(chain: ChainResult) -> dict[str, Array]:
     found |= {"noise/loadings": noise.loadings, "noise/basis": noise.basis}
     if noise.residual is not None:
         found["noise/residual"] = noise.residual
-    return {name: np.ascontiguousarray(array) for name, array in found.items()}
+    if chain.weighting is not None:
+        found |= {f"weighting/{n}": getattr(chain.weighting, n) for n in _WEIGHTING}
+    return {name: np.asarray(array, order="C") for name, array in found.items()}
 
 
 def chain_of(
@@ -241,4 +262,7 @@ def chain_of(
     """Put a chain together; raise KeyError where an array is missing."""
     noise = Noise(arrays["noise/loadings"], arrays["noise/basis"], arrays.get("noise/residual"))
     trace, means, rows, cross = (arrays[name] for name in ("trace", "means", "rows", "cross"))
-    return ChainResult(chain, seed, trace, means, rows, cross, noise, figures)
+    weighting = None
+    if "weighting/logs" in arrays:
+        weighting = Weighting(*(arrays[f"weighting/{name}"] for name in _WEIGHTING))
+    return ChainResult(chain, seed, trace, means, rows, cross, noise, figures, weighting)

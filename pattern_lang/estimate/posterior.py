@@ -19,7 +19,7 @@ from pattern_lang.estimate.moments import Averager
 from pattern_lang.estimate.network import Network
 from pattern_lang.estimate.probes import Probe
 from pattern_lang.estimate.products import choose_kernels
-from pattern_lang.estimate.segments import segment_lengths
+from pattern_lang.estimate.segments import pair_segments, segment_lengths
 from pattern_lang.estimate.user_code import UserCode
 from pattern_lang.ir.queries import Sampler
 
@@ -61,7 +61,9 @@ def setting_of(
     network: Network, rows: Rows, averager: Averager, anchor: Tensor, sampler: Sampler
 ) -> Setting:
     """Put the parts of a posterior together."""
-    lengths = segment_lengths(sampler.chains, sampler.draws)
+    pairs = sampler.kind == "importance"
+    cut = pair_segments if pairs else segment_lengths
+    lengths = cut(sampler.chains, sampler.draws)
     return Setting(network, rows, averager, anchor, sampler, lengths)
 
 

@@ -44,7 +44,9 @@ class PosteriorResult:
 
     anchor_units: (n,) unit losses at θ*. anchor_means: (q,) mean losses at θ*. stiffness: ε (nβ h
     + γ) for the sharpest curvature h at θ*, NaN where the step adapts. full: what was sampled over
-    all parameters, where this is a component and an observable needs both.
+    all parameters, where this is a component and an observable needs both. weights: (chains,
+    draws) how much each draw counts, mean 1; None where all count the same. The chains' stretches
+    all count the same, whatever their draws do (see `reweighing`).
     """
 
     name: str
@@ -55,6 +57,7 @@ class PosteriorResult:
     chains: tuple[ChainResult, ...]
     stiffness: float
     full: "PosteriorResult | None" = None
+    weights: Array | None = None
 
     @property
     def trace(self) -> Array:

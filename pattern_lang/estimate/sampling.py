@@ -29,6 +29,7 @@ from pattern_lang.estimate.precision import settled
 from pattern_lang.estimate.probes import WHERE, Probe
 from pattern_lang.estimate.readout import read_out
 from pattern_lang.estimate.responses import PosteriorResult, combine
+from pattern_lang.estimate.reweighing import equalised, weights_of
 from pattern_lang.estimate.tasks import Posterior
 from pattern_lang.estimate.user_code import UserCode
 from pattern_lang.ir.observables import UserObservable
@@ -206,7 +207,14 @@ def _result(
     with posterior.running(code):
         stiffness = stiffness_of(setting) if setting.sampler.kind == "sgld" else nan
     return PosteriorResult(
-        place.name, readout, setting.averager, units.numpy(), means, tuple(chains), stiffness
+        place.name,
+        readout,
+        setting.averager,
+        units.numpy(),
+        means,
+        equalised(chains, setting.averager),
+        stiffness,
+        weights=weights_of(chains),
     )
 
 

@@ -39,6 +39,18 @@ def segment_lengths(chains: int, draws: int) -> tuple[int, ...]:
     return tuple(short + (1 if number < longer else 0) for number in range(count))
 
 
+def pair_segments(chains: int, draws: int) -> tuple[int, ...]:
+    """Return the draws in each segment of independent pairs: whole pairs, equal or off by one.
+
+    Independent pairs need no long segments, one of a single pair will do; so there are 32 or more
+    over all chains wherever there are as many pairs.
+    """
+    pairs = draws // 2
+    wanted = min(max(_PER_CHAIN, ceil(_FEWEST / chains)), pairs)
+    short, longer = divmod(pairs, wanted)
+    return tuple(2 * (short + (1 if number < longer else 0)) for number in range(wanted))
+
+
 def widening(tau: float, length: float, count: int) -> float:
     """Return the factor on the plain standard error of the mean of `count` segments.
 

@@ -11,6 +11,10 @@ from pattern_lang.ir.susceptibility import Estimate
 
 _TURNED = 0.3  # radians; a third of what rows agree on is then the neighbours'
 
+_ADVICE_ON_WEIGHTS = (
+    "raise `localization`, lower `nbeta` or write more `draws`, as the reason says; or sample with "
+    "`sgld(…)` or `hmc(…)`, which need no weights"
+)
 _ADVICE = (
     "run more draws, or a longer `burn_in`; look at the traces in the report: a drift upwards asks "
     "for a larger `localization` or a smaller `nbeta`, spikes for a smaller `step`"
@@ -46,7 +50,7 @@ def _unsound(queries: Queries, estimate: Estimate) -> tuple[Diagnostic, ...]:
             span=queries.sampler.origin,
             model=diagnostics.posterior,
             first=diagnostics.reasons[0] if diagnostics.reasons else diagnostics.verdict,
-            advice=_ADVICE,
+            advice=_ADVICE_ON_WEIGHTS if queries.sampler.kind == "importance" else _ADVICE,
             others=diagnostics.reasons[1:],
         ).diagnostic()
         for diagnostics in estimate.diagnostics

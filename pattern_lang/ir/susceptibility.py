@@ -116,7 +116,9 @@ class PosteriorDiagnostics:
     between_within: the variance of the chains' means over that within chains (small is good).
     figures: what the sampler says about itself, by name: for `hmc` `acceptance`, `divergences`,
     `step` and `leapfrog_steps`; for `laplace` `parameters`, `directions` (of known curvature),
-    `negative` (of negative curvature, taken as flat) and `newton` (the mode's distance, in sd).
+    `negative` (of negative curvature, taken as flat) and `newton` (the mode's distance, in sd);
+    for `importance` these, `effective_pairs` (Kish) and `pareto_k` of the weights. There
+    `effective_draws` counts pairs.
     """
 
     posterior: str

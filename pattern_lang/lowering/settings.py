@@ -54,7 +54,9 @@ def sampler(
         if not holds(value.real):
             raise LoweringError(_out_of_range(name, condition, written[name]))
         numbers[name] = value.real
-    closed = kind == "laplace"
+    if kind == "importance" and numbers.get("draws", 2) % 2:
+        raise LoweringError(_out_of_range("draws", "even: draws come in pairs", written["draws"]))
+    closed, still = kind == "laplace", kind in ("laplace", "importance")
     draws = int(numbers.get("draws", CLOSED_FORM_DRAWS if closed else DEFAULT_DRAWS))
     thin = int(numbers.get("thin", 1))
     burn_in = max(draws * thin // BURN_IN_SHARE, ADAPTING if kind == "hmc" else 0)
@@ -66,7 +68,7 @@ def sampler(
         batch=int(numbers.get("batch", 0)),
         chains=int(numbers.get("chains", 1 if closed else DEFAULT_CHAINS)),
         draws=draws,
-        burn_in=0 if closed else int(numbers.get("burn_in", burn_in)),
+        burn_in=0 if still else int(numbers.get("burn_in", burn_in)),
         thin=thin,
         seed=int(numbers.get("seed", 0)),
         decay=numbers.get("decay", 0.99),

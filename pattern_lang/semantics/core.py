@@ -210,6 +210,18 @@ SETTINGS = (
         SAMPLER,
         doc="Closed form from the curvature.",
     ),
+    Signature(
+        "importance",
+        (
+            needs("nbeta", REAL),
+            needs("localization", REAL),
+            takes("chains", INT),
+            takes("draws", INT),
+            takes("seed", INT),
+        ),
+        SAMPLER,
+        doc="Independent antithetic draws from a Gaussian, weighted to the posterior.",
+    ),
     Signature("once", (), SCHEDULE, doc="The weights hold from the first step to the last."),
     Signature("ramp", (needs("steps", STEPS),), SCHEDULE, doc="From 1 to the weights."),
     Signature(

@@ -39,6 +39,10 @@ SAMPLERS = {
     ),
     "hmc(nbeta: 30, localization: 0)": Sampler("hmc", 0.0, 30.0, 0.0, 0, 4, 200, 100),
     "laplace(30, 1)": Sampler("laplace", 0.0, 30.0, 1.0, 0, 1, 1600, 0),
+    "importance(30, 1)": Sampler("importance", 0.0, 30.0, 1.0, 0, 4, 200, 0),
+    "importance(30, 1, chains: 2, draws: 64, seed: 5)": Sampler(
+        "importance", 0.0, 30.0, 1.0, 0, 2, 64, 0, seed=5
+    ),
 }
 
 
@@ -55,6 +59,7 @@ SETTINGS = {
     "sgld(step: 1, nbeta: 1, localization: 1, batch: 0)": "batch",
     "sgld(1, 1, 1, 1, chains: 0)": "chains",
     "sgld(1, 1, 1, 1, draws: 1)": "draws",
+    "importance(1, 1, draws: 7)": "draws",
     "sgld(1, 1, 1, 1, burn_in: -1)": "burn_in",
     "sgld(1, 1, 1, 1, thin: 0 steps)": "thin",
     "sgld(1, 1, 1, 1, seed: -1)": "seed",

@@ -178,6 +178,7 @@ class Writer:
             "rmsprop_sgld(1e-3, 30, 300, 64, decay: 0.9)",
             "hmc(nbeta: 30, localization: 1)",
             "laplace(30, 1)",
+            "importance(30, 1, draws: 40)",
         )
 
     def schedule(self, depth: int) -> str:

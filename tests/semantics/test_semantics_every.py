@@ -111,6 +111,7 @@ CALLS = {
     f"rmsprop_sgld({SGLD}, decay: 0.9, stabilizer: 0.1)": "a Sampler",
     "hmc(nbeta: 30, localization: 1, chains: 2, draws: 10, burn_in: 5, seed: 3)": "a Sampler",
     "laplace(nbeta: 30, localization: 1)": "a Sampler",
+    "importance(nbeta: 30, localization: 1, chains: 2, draws: 64, seed: 1)": "a Sampler",
     "once()": "a Schedule",
     "ramp(steps: 100 steps)": "a Schedule",
     "online(period: 500 steps, rounds: 3, trust: 1 sd)": "a Schedule",

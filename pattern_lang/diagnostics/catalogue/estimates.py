@@ -72,7 +72,7 @@ class SingularCurvature(Problem):
     title = "the curvature is singular"
     message = (
         "{flat} of {parameters} directions have neither curvature nor localization to hold the "
-        "Gaussian of `laplace`"
+        "Gaussian of `{sampler}`"
     )
     label = "no Gaussian"
     help = "write `localization: 1` or more, or sample with `hmc(…)`"
@@ -80,6 +80,7 @@ class SingularCurvature(Problem):
 
     flat: int
     parameters: int
+    sampler: str
 
 
 @problem
