@@ -23,7 +23,7 @@ import torch
 from attrs import evolve, frozen
 from data import predictable
 from figures import Array, look
-from independent import Head, covariance, mean_excess, plain_covariance
+from independent import VARIANTS, Head, covariance, learning_coefficient, plain_covariance
 from model import LanguageModel, build
 from numpy.typing import NDArray
 from safetensors.torch import load_file
@@ -45,8 +45,8 @@ FAMILIES = {
 }
 SPEC = """edition 2026
 use std.transformer
-model lm = torch("model.py:build", weights: "base.safetensors")
-data text = jsonl("text.jsonl", field: "ids", context: 64)
+model lm = torch("model.py:build", weights: "{folder}/base.safetensors")
+data text = jsonl("{folder}/text.jsonl", field: "ids", context: 64)
 observable {name}[l in 0..2, h in 0..4] = restrict({body})
 pattern look {{
   reweight text per token as w
@@ -71,27 +71,31 @@ WIDE = (
     "sgld(step: 0.1, nbeta: 10, localization: 3, batch: 16, chains: 2, draws: 12, burn_in: 24,"
     " thin: 4)"
 )
+PAIRS = "importance(nbeta: {}, localization: {}, chains: 1, draws: 32)"
 METHODS = {
     "published": Method(PUBLISHED, tuple(FAMILIES)),
     "wide": Method(WIDE, (COVARIANCE, LLC)),
+    "pairs": Method(PAIRS.format(10, 3), (LLC,)),
+    "control": Method(PAIRS.format(0, 3), (LLC,)),
+    "narrow": Method(PAIRS.format(10, 300), (LLC,)),
 }
 
 
 GAMMA, NBETA = 3.0, 10.0
-INDEPENDENT = ("products", "pairs", "identity")
+INDEPENDENT = ("products", "identity", *VARIANTS)
 
 
-def queries_of(family: str, sampler: str) -> Queries:
+def queries_of(family: str, sampler: str, trained: Path = HERE) -> Queries:
     """Return what the compiler would sample for a family."""
-    text = SPEC.format(name="head", body=FAMILIES[family], sampler=sampler)
+    text = SPEC.format(name="head", body=FAMILIES[family], sampler=sampler, folder=trained)
     read = read_spec(SourceFile(str(HERE / "<curve>"), text), FileBundle(), {})
     assert not read.has_errors, read.diagnostics
     return read.lowered.patterns["look"].queries
 
 
-def all_families(method: Method) -> Queries:
+def all_families(method: Method, trained: Path) -> Queries:
     """Return one set of queries for all families of a method: they share their chains."""
-    found = [queries_of(family, method.sampler) for family in method.families]
+    found = [queries_of(family, method.sampler, trained) for family in method.families]
     observables = tuple(
         evolve(observable, name=f"{family} {observable.name}")
         for family, queries in zip(method.families, found, strict=True)
@@ -100,9 +104,9 @@ def all_families(method: Method) -> Queries:
     return evolve(found[0], observables=observables, posteriors=())
 
 
-def chi_of(method: Method, seed: int) -> tuple[Parts, float]:
+def chi_of(method: Method, seed: int, trained: Path) -> tuple[Parts, float]:
     """Return χ (8, n) of each family, and the CPU seconds that it took."""
-    queries = all_families(method)
+    queries = all_families(method, trained)
     sampler: Sampler = evolve(queries.sampler, seed=seed)
     started = process_time()
     with TemporaryDirectory() as folder:
@@ -114,62 +118,61 @@ def chi_of(method: Method, seed: int) -> tuple[Parts, float]:
     return dict(zip(method.families, np.split(chi, len(method.families)), strict=True)), seconds
 
 
-def chi_of_independent(kind: str, seed: int, gamma: float) -> tuple[Parts, float]:
+def chi_of_independent(kind: str, seed: int, trained: Path) -> tuple[Parts, float]:
     """Return the same from independent draws around the checkpoint, by `independent.py`."""
-    model, tokens = checkpoint(), torch.from_numpy(rows_of_text())
+    model, tokens = checkpoint(trained), torch.from_numpy(rows_of_text(trained))
     started = process_time()
     found = []
     for number in range(8):
         head, own = Head(model, tokens, *divmod(number, 4)), 8 * seed + number
-        if kind == "pairs":
-            found.append(mean_excess(head, gamma, NBETA, pairs=8, seed=own))
+        if kind in VARIANTS:
+            found.append(learning_coefficient(head, GAMMA, NBETA, 32, own, VARIANTS[kind]))
         elif kind == "identity":
-            found.append(-covariance(head, gamma, pairs=4, seed=own))
+            found.append(-covariance(head, GAMMA, pairs=4, seed=own))
         else:
-            found.append(-plain_covariance(head, gamma, draws=16, seed=own))
-    family = LLC if kind == "pairs" else COVARIANCE
+            found.append(-plain_covariance(head, GAMMA, draws=16, seed=own))
+    family = LLC if kind in VARIANTS else COVARIANCE
     return {family: np.stack(found)}, process_time() - started
 
 
-def checkpoint() -> LanguageModel:
+def checkpoint(trained: Path) -> LanguageModel:
     """Return the trained network."""
     model = build()
-    model.load_state_dict(load_file(HERE / "base.safetensors"))
+    model.load_state_dict(load_file(trained / "base.safetensors"))
     return model.eval().requires_grad_(False)
 
 
-def rows_of_text() -> NDArray[np.int64]:
+def rows_of_text(trained: Path) -> NDArray[np.int64]:
     """Return the rows that the spec re-weights, (rows, 64)."""
-    lines = (HERE / "text.jsonl").read_text().splitlines()
+    lines = (trained / "text.jsonl").read_text().splitlines()
     return np.array([json.loads(line)["ids"] for line in lines])
 
 
-def sampled(name: str, seed: int, kept: Path, gamma: float) -> tuple[Parts, float]:
+def sampled(name: str, seed: int, kept: Path, trained: Path) -> tuple[Parts, float]:
     """Return a part of a method, from disk if it was made before."""
-    width = f"-{gamma:g}" if name in INDEPENDENT else ""
-    path = kept / f"{name}{width}-{seed}.npz"
+    path = kept / f"{name}-{seed}.npz"
     if not path.exists():
         if name in METHODS:
-            parts, seconds = chi_of(METHODS[name], seed)
+            parts, seconds = chi_of(METHODS[name], seed, trained)
         else:
-            parts, seconds = chi_of_independent(name, seed, gamma)
+            parts, seconds = chi_of_independent(name, seed, trained)
         np.savez(path, seconds=seconds, **parts)
     with np.load(path) as stored:
         found = {key: stored[key] for key in stored.files}
     return found, float(found.pop("seconds"))
 
 
-def curve(name: str, seeds: int, kept: Path, gamma: float) -> list[dict[str, object]]:
+def curve(name: str, seeds: int, kept: Path, trained: Path = HERE) -> list[dict[str, object]]:
     """Return the figures of a method after 2, 4, 8, … parts."""
-    rows = rows_of_text()
+    rows = rows_of_text(trained)
     positive = predictable(rows)[:, 1:].ravel()
     tokens = torch.from_numpy(rows)
-    losses = checkpoint().unit_loss({"input_ids": tokens})[:, :-1].flatten().double().numpy()
+    losses = checkpoint(trained).unit_loss({"input_ids": tokens})[:, :-1].flatten().double().numpy()
     found: list[dict[str, object]] = []
     parts: dict[str, list[Array]] = {}
     spent = 0.0
     for seed in range(seeds):
-        own, seconds = sampled(name, seed, kept, gamma)
+        own, seconds = sampled(name, seed, kept, trained)
         spent += seconds
         for family, chi in own.items():
             parts.setdefault(family, []).append(chi)
@@ -199,13 +202,15 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--seeds", type=int, default=8, help="parts of each method")
     parser.add_argument("--only", nargs="*", default=[*METHODS, *INDEPENDENT])
-    parser.add_argument("--gamma", type=float, default=GAMMA, help="γ of independent draws")
+    parser.add_argument("--trained", type=Path, default=HERE, help="folder that train.py wrote")
     parser.add_argument("--out", type=Path, default=HERE / "build")
     args = parser.parse_args()
     torch.set_num_threads(1)
     args.out.mkdir(parents=True, exist_ok=True)
     points = [
-        point for name in args.only for point in curve(name, args.seeds, args.out, args.gamma)
+        point
+        for name in args.only
+        for point in curve(name, args.seeds, args.out, args.trained.resolve())
     ]
     (args.out / "curve.json").write_text(json.dumps(points, indent=1) + "\n")
 

@@ -1,11 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
-"""χ of heads without chains: independent antithetic draws around the checkpoint.
+"""χ of heads from independent draws around the checkpoint, beside what the compiler does.
 
 Where localisation dominates, `γ` much larger than nβ times the curvature, the posterior of a head
 is N(θ*, 1/γ) up to the factor `exp(-nβ (L - L*))`. Draws from the Gaussian cost no gradient, are
 independent, and come in pairs θ* ± δ, in which all odd parts of the losses cancel.
 
-`mean_excess` weights them by that factor: importance sampling, exact in the limit. `covariance` is
+The compiler's sampler `importance` weights them by that factor; `learning_coefficient` does so
+here with parts of it left out, to see what each of them wins. `covariance` is
 that of the Gaussian, by the identity `Cov(φ, ℓ) = ∫₀¹ E[∇φ(X)ᵀ Σ ∇ℓ(X_t)] dt` where X and X_t are
 N(θ*, Σ) with correlation t (Houdré, Pérez-Abreu & Surgailis, 1998): one gradient of φ and two
 losses along it serve all tokens, and the fluctuations of φ itself drop out.
@@ -17,6 +18,7 @@ import math
 
 import numpy as np
 import torch
+from attrs import frozen
 from figures import Array
 from model import LanguageModel
 from torch import Tensor
@@ -73,21 +75,52 @@ class Head:
         return torch.cat(found)
 
 
-def mean_excess(head: Head, gamma: float, nbeta: float, pairs: int, seed: int) -> Array:
-    """Return ⟨ℓ_j - ℓ_j(θ*)⟩ over the head's posterior, (n,)."""
+@frozen
+class Variant:
+    """How a learning coefficient is estimated: what `pairs` from a spec does, less something.
+
+    closed: the product of odd parts by its first order, `g_Lᵀ Σ g_j`, in place of draws.
+    """
+
+    paired: bool = True
+    weighted: bool = True
+    closed: bool = False
+
+
+VARIANTS = {
+    "single": Variant(paired=False),
+    "even": Variant(weighted=False),
+    "closed": Variant(closed=True),
+}
+
+
+def learning_coefficient(
+    head: Head, gamma: float, nbeta: float, draws: int, seed: int, variant: Variant
+) -> Array:
+    """Return ⟨ℓ_j⟩ - ℓ_j(θ*) - nβ Cov(L, ℓ_j) over the head's posterior, (n,)."""
     random = torch.Generator().manual_seed(seed)
-    anchor = head.losses(0.0)
-    found, heights = [], []
-    for _ in range(pairs):
-        delta = torch.randn(head.size, generator=random) / math.sqrt(gamma)
-        for sign in (1, -1):
-            excess = head.losses(sign * delta) - anchor
-            found.append(excess)
-            heights.append(-nbeta * excess.mean())
+    anchor, found = head.losses(0.0), []
+    for _ in range(draws // 2):
+        one, other = (torch.randn(head.size, generator=random) / math.sqrt(gamma) for _ in "12")
+        ends = (one, -one) if variant.paired else (one, other)
+        found += [head.losses(end) - anchor for end in ends]
+    losses = np.stack(found)
+    weights = np.exp(-nbeta * (losses.mean(1) - losses.mean())) if variant.weighted else None
+    shift = np.zeros(head.count)
+    if variant.closed:
+        weights = None if weights is None else weights.reshape(-1, 2).mean(1)
+        losses = losses.reshape(-1, 2, head.count).mean(1)
+        along = head.gradient(torch.zeros(head.size))
+        reach = 0.1 / (math.sqrt(gamma) * float(along.norm()))
+        ends = [head.losses(side * reach * along) for side in (1, -1)]
+        # Once for the mean, which moves against the gradient, and once for the covariance.
+        shift = -2 * nbeta * (ends[0] - ends[1]) / (2 * reach) / gamma
     head.put(0.0)
-    weights = np.exp(np.array(heights) - max(heights))
-    mean: Array = weights @ np.stack(found) / weights.sum()
-    return mean
+    mean = np.average(losses, axis=0, weights=weights)
+    away = losses.mean(1) - mean.mean()
+    product = np.average(away[:, None] * (losses - mean), axis=0, weights=weights)
+    chi: Array = mean - nbeta * product + shift
+    return chi
 
 
 def covariance(head: Head, gamma: float, pairs: int, seed: int) -> Array:

@@ -125,14 +125,16 @@ def test_the_closed_form_in_single_precision(world: World) -> None:
     assert np.abs(chi.chi - exact.chi).max() < 0.02 * np.abs(exact.chi).max()
 
 
-@pytest.mark.parametrize("kind", ["laplace", "sgld"])
+@pytest.mark.parametrize("kind", ["laplace", "sgld", "importance"])
 def test_samplers_agree(world: World, kind: str) -> None:
     """With hmc, which has no bias: SGLD's, at this step, is below 3 %."""
     base = {"nbeta": NBETA, "localization": GAMMA}
     reference = sgld(kind="hmc", step=0.0, batch=0, draws=400, burn_in=100, chains=2, **base)
     langevin = sgld(step=1e-3, draws=800, thin=3, burn_in=200, chains=2, **base)
     truth = chi_of(world, network(world, reference))
-    found = chi_of(world, network(world, laplace() if kind == "laplace" else langevin))
+    weighted = sgld(kind="importance", step=0.0, batch=0, draws=1600, burn_in=0, chains=2, **base)
+    other = {"laplace": laplace(), "sgld": langevin, "importance": weighted}[kind]
+    found = chi_of(world, network(world, other))
     error = np.sqrt(truth.stderr**2 + found.stderr**2)
     # Beyond the first order the Gaussian is not the posterior: one part in nβ.
     slack = 0.03 * np.abs(truth.chi).max(axis=1, keepdims=True)
