@@ -135,14 +135,14 @@ def chi_of_independent(kind: str, seed: int, trained: Path) -> tuple[Parts, floa
     return {family: np.stack(found)}, process_time() - started
 
 
-def checkpoint(trained: Path) -> LanguageModel:
+def checkpoint(trained: Path = HERE) -> LanguageModel:
     """Return the trained network."""
     model = build()
     model.load_state_dict(load_file(trained / "base.safetensors"))
     return model.eval().requires_grad_(False)
 
 
-def rows_of_text(trained: Path) -> NDArray[np.int64]:
+def rows_of_text(trained: Path = HERE) -> NDArray[np.int64]:
     """Return the rows that the spec re-weights, (rows, 64)."""
     lines = (trained / "text.jsonl").read_text().splitlines()
     return np.array([json.loads(line)["ids"] for line in lines])
@@ -207,11 +207,8 @@ def main() -> None:
     args = parser.parse_args()
     torch.set_num_threads(1)
     args.out.mkdir(parents=True, exist_ok=True)
-    points = [
-        point
-        for name in args.only
-        for point in curve(name, args.seeds, args.out, args.trained.resolve())
-    ]
+    trained = args.trained.resolve()
+    points = [point for name in args.only for point in curve(name, args.seeds, args.out, trained)]
     (args.out / "curve.json").write_text(json.dumps(points, indent=1) + "\n")
 
 

@@ -23,9 +23,7 @@ pattern steer(sign: Real) {
   require  0 <= w <= 4
   require  mean(w) == 1
   minimize sum_squares(w - 1)
-  estimate sgld(
-      step: 0.1, nbeta: 10, localization: 3, batch: 16, chains: 2, draws: 96, burn_in: 24, thin: 4
-  )
+  estimate importance(nbeta: 10, localization: 3, chains: 4, draws: 64)
 }
 
 pattern suppress = steer(sign: -1)

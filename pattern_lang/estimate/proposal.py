@@ -1,7 +1,7 @@
 """The law that importance sampling draws from, made at a cost in proportion to the draws.
 
-Draws are θ*+μ ± δ, where δ has the scale matrix Σ. Where draws fall far from where the posterior is, their weights
-tell; a better Gaussian makes weights more even, and costs gradients. So it is the first of these:
+Draws are θ*+μ ± δ, where δ has the scale matrix Σ. The nearer that is to the posterior, the more
+even the weights; to know it costs gradients. So it is the first of these:
 
 - *dense*: all curvatures, where d products with the Hessian are cheap beside the draws;
 - *isotropic*: `Σ⁻¹ = γ + nβ h̄`, where a few trial pairs from N(0, 1/γ) have weights that hardly

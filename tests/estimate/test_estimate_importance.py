@@ -1,6 +1,7 @@
 """Weighted draws: how they add up, how their weights are judged, what they are drawn from."""
 
 from collections.abc import Sequence
+from itertools import pairwise
 
 import attrs
 import numpy as np
@@ -12,9 +13,9 @@ from pattern_lang.diagnostics import PatternError
 from pattern_lang.estimate.conduct import weights as judged
 from pattern_lang.estimate.moments import Averager, ChainResult, chain_arrays, chain_of
 from pattern_lang.estimate.proposal import krylov
+from pattern_lang.estimate.readout import Readout
 from pattern_lang.estimate.responses import PosteriorResult, response
 from pattern_lang.estimate.reweighing import equalised, pareto_k, weights_of
-from pattern_lang.estimate.readout import Readout
 from pattern_lang.estimate.segments import pair_segments
 from pattern_lang.estimate.weighted import WeightedMoments
 from pattern_lang.ir.observables import LearningCoefficient, Loss
@@ -70,7 +71,7 @@ def test_weighted_moments_are_those_of_all_draws() -> None:
     # Each stretch deviates by its share of the influence function of a ratio.
     edges = np.cumsum([0, *lengths * 3])
     influence = w[:, None, None] * (apart[:, :, None] * away[:, None] - cov)
-    sums = np.stack([influence[a:b].sum(axis=0) for a, b in zip(edges, edges[1:], strict=False)])
+    sums = np.stack([influence[a:b].sum(axis=0) for a, b in pairwise(edges)])
     assert np.allclose(noise.loadings @ noise.basis, -len(sums) * sums, atol=2e-5)
 
 
