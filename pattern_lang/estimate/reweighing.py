@@ -10,8 +10,8 @@ So weighted chains become chains of equal stretches, which everything after them
 product is formed there from the means, with u_s² where u_s is due: the difference is made up here.
 
 Whether weights can be trusted: Kish's effective size `(Σ W)² / Σ W²`, over pairs, and the tail
-index k̂ of the largest pairs' weights (Vehtari, Simpson, Gelman, Yao & Gabry, Pareto smoothed importance
-sampling, 1507.02646; fitted as by Zhang & Stephens, Technometrics 51, 2009).
+index k̂ of the largest pairs' weights (Vehtari, Simpson, Gelman, Yao & Gabry, Pareto smoothed
+importance sampling, 1507.02646; fitted as by Zhang & Stephens, Technometrics 51, 2009).
 """
 
 from collections.abc import Sequence

@@ -58,7 +58,7 @@ class NoClosedForm(Problem):
     title = "no closed form"
     message = "`laplace` has no closed form for {what} in `{observable}`"
     label = "needs a sampler"
-    help = "sample it with `hmc(…)` or `sgld(…)`, or aim at a loss on probe data"
+    help = "sample it with `hmc(…)`, `importance(…)` or `sgld(…)`, or aim at a loss on probe data"
 
     what: str
     observable: str
