@@ -16,7 +16,11 @@ LABELS = {
     ("published", "covariance"): ("published settings, covariance", "C7", "o:"),
     ("wide", "covariance"): ("wide chains, covariance", "C3", "o:"),
     ("wide", "learning coefficient"): ("wide chains, learning coefficient", "C0", "o-"),
-    ("pairs", "learning coefficient"): ("wide pairs, learning coefficient", "C2", "D-"),
+    ("pairs", "learning coefficient"): ("weighted pairs, from a spec", "C2", "D-"),
+    ("single", "learning coefficient"): ("the same without pairs", "C8", "v-"),
+    ("even", "learning coefficient"): ("the same without weights", "C6", "s:"),
+    ("closed", "learning coefficient"): ("the same, odd part in closed form", "C9", "P:"),
+    ("control", "learning coefficient"): ("the same at nβ = 0", "C5", "x:"),
     ("products", "covariance"): ("wide draws, products", "C1", "v:"),
     ("identity", "covariance"): ("wide pairs, covariance by the identity", "C4", "^--"),
 }

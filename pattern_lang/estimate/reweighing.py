@@ -25,6 +25,7 @@ from pattern_lang.ir.noise import Noise
 
 _PRIOR_TAIL, _PRIOR_COUNT = 0.5, 10  # of k̂, which few weights do not tell
 _FEWEST_IN_TAIL = 5
+_ROUNDING = 1e-9
 
 
 def weights_of(chains: Sequence[ChainResult]) -> Array | None:
@@ -127,9 +128,9 @@ def pareto_k(weights: Array) -> float:
     if tail < _FEWEST_IN_TAIL:
         return float("nan")
     excess = pairs[-tail:] - pairs[-tail - 1]
-    if not excess[0] > 1e-12 * pairs[-1]:
-        return float("-inf") if not excess[-1] > 1e-9 * pairs[-1] else _fitted(excess[excess > 0])
-    return _fitted(excess)
+    if excess[-1] <= _ROUNDING * pairs[-1]:
+        return float("-inf")
+    return _fitted(np.maximum(excess, _ROUNDING * excess[-1]))
 
 
 def _fitted(excess: Array) -> float:

@@ -178,6 +178,13 @@ def test_directions_are_found_where_they_pay(world: World, sharp: float, directi
     assert abs(chi.mean[0] - loss) < 3 * chi.mean_stderr[0]
 
 
+def test_without_the_loss_all_weights_are_even(world: World) -> None:
+    estimate = run(world, classifier(world, **PAIRS, chains=2, draws=80, nbeta=0.0))
+    figures = dict(estimate.diagnostics[0].figures)
+    assert figures["effective_pairs"] == pytest.approx(80)
+    assert "pareto_k" not in figures
+
+
 def test_one_process_and_two_leave_the_same_bits(world: World) -> None:
     queries = classifier(world, **PAIRS, chains=3, draws=40, nbeta=10.0, localization=10.0)
     one, two = (run(world, queries, fresh=True, workers=workers) for workers in (1, 2))
