@@ -10,9 +10,9 @@ gradients and no burn-in. In a pair the odd parts of the losses cancel from sums
 where they meet an even part. Pairs are independent of each other, so any stretch of them is a
 replicate, and a chain is no more than a block of pairs with a seed of its own.
 
-Taking `g_φᵀ Σ g_j` as the mean of the products of odd parts would leave out third derivatives, and
-with that the convergence; where it was measured, two thirds to three quarters of the odd part of
-the loss were of third order, so that this would win little (docs/studies/induction-signal.md).
+Taking `g_φᵀ Σ g_j` for the mean of the products of odd parts would leave out third derivatives, and
+with them the convergence: for the heads of docs/studies/induction-signal.md two thirds of the odd
+part of the loss, or more, are of third order. It would spare a quarter of the draws there.
 """
 
 import math

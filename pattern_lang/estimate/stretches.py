@@ -73,6 +73,12 @@ class Stretches:
         scale = max(self.count * (self.count - 1), 1)
         return np.asarray((centred**2).sum(axis=0) / scale)
 
+    def scale(self, factor: float) -> None:
+        """Multiply all matrices so far by a factor."""
+        self.mean *= factor
+        self.basis *= np.float32(factor)
+        self.residual *= np.float32(factor**2)
+
     def result(self) -> tuple[Array, Noise]:
         """Return the mean (q, n) and how the stretches deviate from it."""
         matrix = self._unfolded() if self.exact else self._unfolded()[:, 1:]

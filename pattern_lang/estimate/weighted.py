@@ -2,8 +2,8 @@
 
 Each draw counts with its importance weight ω. Of a stretch s there are kept the weighted means, the
 sum `M_s = Σ ω`, and `M_s C_s = Σ ω (φ-φ̄)(ℓ-ℓ̄)`, which adds up over stretches as it is; what they
-say together is for `reweighing` to work out. Weights are kept relative to that of the first draws,
-a factor that all moments of a chain share.
+say together is for `reweighing` to work out. Weights are kept relative to one of the largest so
+far, a factor that all moments of a chain share.
 """
 
 from collections.abc import Sequence
@@ -15,7 +15,7 @@ from torch import Tensor
 from pattern_lang.estimate.moments import Averager, ChainResult, Weighting
 from pattern_lang.estimate.stretches import Stretches
 
-_LARGEST = 50.0  # of a log weight: the sums stay finite in float32, and no verdict lets it pass
+_APART = 20.0  # of log weights, above which all sums are measured anew: they are float32
 
 
 @define(eq=False)
@@ -76,11 +76,10 @@ class WeightedMoments:
 
     def add(self, block: Tensor, logs: Tensor) -> None:
         """Take a block of draws, (B, R) entry losses and (B,) log weights, at most `room`."""
-        if self.origin is None:
-            self.origin = logs[:2].mean()
-        weights = (logs - self.origin).clamp(max=_LARGEST).exp()
+        self._compare(logs.max())
         # A weight that is nothing in float64 leaves a sum of weights to divide by.
-        self.sums.add(block, weights.clamp(min=1e-300), self.averager)
+        weights = (logs - self.origin).exp().clamp(min=1e-300)
+        self.sums.add(block, weights, self.averager)
         self.traces.append(self.averager.means(block))
         self.logs.append(logs.clone())
         if not self.room:
@@ -90,6 +89,18 @@ class WeightedMoments:
             self.rows.append(sums.rows.float())
             self.masses.append(sums.mass)
             self.sums = WeightedSums.empty(self.averager)
+
+    def _compare(self, largest: Tensor) -> None:
+        """Measure weights by one that is not much smaller than the largest so far."""
+        if self.origin is None:
+            self.origin = largest.clone()
+        elif largest > self.origin + _APART:
+            factor = float((self.origin - largest).exp())
+            self.masses = [mass * factor for mass in self.masses]
+            self.sums.mass *= factor
+            self.sums.cross *= factor
+            self.stretches.scale(factor)
+            self.origin = largest.clone()
 
     def result(self, chain: int, seed: int, figures: dict[str, float]) -> ChainResult:
         """Return what the draws leave."""

@@ -45,11 +45,16 @@ def drawn(
     return tuple(found)
 
 
-def test_weighted_moments_are_those_of_all_draws() -> None:
-    """Chains of unlike weights and origins, stretches of unlike length: mean, Cov and noise."""
+@pytest.mark.parametrize("rise", [0.0, 700.0])
+def test_weighted_moments_are_those_of_all_draws(rise: float) -> None:
+    """Chains of unlike weights and origins, stretches of unlike length: mean, Cov and noise.
+
+    In the second case all that came first weighs nothing beside what comes in the end.
+    """
     random, n, lengths = torch.Generator().manual_seed(0), 6, (6, 4, 4, 2)
     losses = [torch.randn(16, n, generator=random, dtype=torch.float64) for _ in range(3)]
-    logs = [torch.randn(16, generator=random, dtype=torch.float64) - 40 * i / 16 for i in range(3)]
+    logs = [torch.randn(16, generator=random, dtype=torch.float64) - 2.5 * i for i in range(3)]
+    logs = [log + rise * (torch.arange(16) > 7) for log in logs]
     chains = drawn(losses, logs, lengths)
     stored = tuple(chain_of(c.chain, c.seed, chain_arrays(c), {}) for c in chains)
     flat = equalised(stored, averager(n))
