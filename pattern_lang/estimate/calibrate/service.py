@@ -90,7 +90,11 @@ def _check(queries: Queries) -> None:
         raise PatternError(problems)
     kind = queries.sampler.kind
     if kind not in SWEPT:
-        why = {"hmc": "finds its step by itself, in burn-in", "laplace": "takes no steps"}
+        why = {
+            "hmc": "finds its step by itself, in burn-in",
+            "laplace": "takes no steps",
+            "importance": "takes no steps",
+        }
         raise PatternError(
             [NothingToSweep(span=queries.sampler.origin, sampler=kind, why=why[kind])]
         )
