@@ -76,9 +76,8 @@ class WeightedMoments:
 
     def add(self, block: Tensor, logs: Tensor) -> None:
         """Take a block of draws, (B, R) entry losses and (B,) log weights, at most `room`."""
-        self._compare(logs.max())
         # A weight that is nothing in float64 leaves a sum of weights to divide by.
-        weights = (logs - self.origin).exp().clamp(min=1e-300)
+        weights = (logs - self._measured(logs.max())).exp().clamp(min=1e-300)
         self.sums.add(block, weights, self.averager)
         self.traces.append(self.averager.means(block))
         self.logs.append(logs.clone())
@@ -90,8 +89,8 @@ class WeightedMoments:
             self.masses.append(sums.mass)
             self.sums = WeightedSums.empty(self.averager)
 
-    def _compare(self, largest: Tensor) -> None:
-        """Measure weights by one that is not much smaller than the largest so far."""
+    def _measured(self, largest: Tensor) -> Tensor:
+        """Return the log weight to measure others by: not much below the largest so far."""
         if self.origin is None:
             self.origin = largest.clone()
         elif largest > self.origin + _APART:
@@ -101,6 +100,7 @@ class WeightedMoments:
             self.sums.cross *= factor
             self.stretches.scale(factor)
             self.origin = largest.clone()
+        return self.origin
 
     def result(self, chain: int, seed: int, figures: dict[str, float]) -> ChainResult:
         """Return what the draws leave."""
