@@ -146,9 +146,10 @@ class _Sampling:
             self.move: Callable[[], None] = self.hamiltonian.move
         else:
             self.batches = batches(setting, self.random)
+            self.memory = self.batches.memory(setting.network)
             self.step = stepper(setting.network, setting.sampler, self.random)
             self.move = self.langevin
-        self.evaluate = evaluator(setting.network, setting.rows)
+        self.evaluate = evaluator(setting.network, setting.rows, often=True)
         self.done, self.told, self.clock, self.advance = 0, 0, monotonic(), advance
         self.keeper = keeper
         width = setting.averager.width
@@ -211,7 +212,7 @@ class _Sampling:
             self.told, self.clock = self.done, monotonic()
 
     def langevin(self) -> None:
-        losses = self.setting.network.gradient(next(self.batches))
+        losses = self.setting.network.gradient(next(self.batches), self.memory)
         if self.done % _CHECK_EVERY == 0 and not math.isfinite(losses.sum().item()):
             raise self._diverged("a loss became infinite or undefined")
         self.step()
