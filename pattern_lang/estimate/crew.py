@@ -54,13 +54,18 @@ def posteriors_cost(
 ) -> CostEstimate:
     """Time a few gradient steps and one evaluation of each posterior, and add up.
 
+    Where the same parameters of one network move, in whole or in part, the first is timed for all.
     left: the share of each posterior's steps that is still to do.
     """
-    serial = 0.0
+    serial, timed = 0.0, dict[object, float]()
     shares = left or [1.0] * len(posteriors)
     for posterior, share in zip(posteriors, shares, strict=True):
-        with posterior.running(code):
-            serial += share * serial_seconds(posterior.setting)
+        setting = posterior.setting
+        kind = id(setting.network.module), setting.network.moving, id(setting.rows.blocks)
+        if kind not in timed:
+            with posterior.running(code):
+                timed[kind] = serial_seconds(setting)
+        serial += share * timed[kind]
     losses = [posterior.setting.rows.width for posterior in posteriors]
     return count_cost(posteriors[0].setting.sampler, losses, serial, workers)
 

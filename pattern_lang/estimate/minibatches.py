@@ -5,7 +5,8 @@ from torch import Generator, Tensor, nn
 
 from pattern_lang.estimate.evaluate import Rows
 from pattern_lang.estimate.network import Batch, Network
-from pattern_lang.estimate.recall import ROWS, Memory, Room, RowMemory
+from pattern_lang.estimate.recall import Memory, Room
+from pattern_lang.estimate.recall_rows import ROWS, RowMemory
 
 
 class Minibatches:

@@ -14,7 +14,8 @@ from attrs import define, field, frozen
 from torch import Tensor, nn
 
 from pattern_lang.estimate.kernels import SwiftLinear
-from pattern_lang.estimate.recall import ROWS, Memory, Room
+from pattern_lang.estimate.recall import Memory, Room
+from pattern_lang.estimate.recall_rows import ROWS
 from pattern_lang.estimate.selection import Selection
 
 Batch = Mapping[str, Tensor]
