@@ -8,7 +8,6 @@ float32, in which it is written. Chains run in this process, so that all of it i
 
 import argparse
 import json
-import resource
 import sys
 import tempfile
 import time
@@ -20,6 +19,7 @@ from pattern_lang.diagnostics import SourceFile
 from pattern_lang.driver import read_spec
 from pattern_lang.estimate import SilentReporter
 from pattern_lang.estimate.chain_store import ChainStore
+from pattern_lang.estimate.crew import Means
 from pattern_lang.estimate.fingerprints import fingerprint
 from pattern_lang.estimate.inputs import load_inputs
 from pattern_lang.estimate.journal import Journal
@@ -75,9 +75,10 @@ def write(folder: Path, rows: int, observables: int) -> None:
     (folder / "spec.pat").write_text(SPEC.format(k=observables))
 
 
-def peak() -> int:
-    """Return the most bytes that this process has held."""
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+def held(name: str) -> int:
+    """Return the bytes that this process holds, `VmRSS`, or the most that it has, `VmHWM`."""
+    lines = Path("/proc/self/status").read_text().splitlines()
+    return next(int(line.split()[1]) * 1024 for line in lines if line.startswith(f"{name}:"))
 
 
 def main() -> int:
@@ -98,10 +99,11 @@ def main() -> int:
             inputs = load_inputs(queries, code)
             posteriors = prepare_posteriors(queries, inputs, code)
             digests = fingerprint(queries, inputs, code)
-            loaded, started = peak(), time.process_time()
-            store = ChainStore(None, SilentReporter())
-            found = sample(queries, inputs, posteriors, digests, store, code, SilentReporter(), 1)
-    taken, n = peak() - loaded, found.susceptibility.chi.shape[1]
+            Path("/proc/self/clear_refs").write_text("5")  # forget the most that loading held
+            loaded, started = held("VmRSS"), time.process_time()
+            means = Means(ChainStore(folder / "cache", SilentReporter()), code, SilentReporter(), 1)
+            found = sample(queries, inputs, posteriors, digests, means)
+    taken, n = held("VmHWM") - loaded, found.susceptibility.chi.shape[1]
     size = 8 * k * n
     figures = {
         "observables": k,

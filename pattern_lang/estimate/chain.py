@@ -12,7 +12,7 @@ from torch import Generator, Tensor
 from pattern_lang.estimate.checkpoint import CheckpointError
 from pattern_lang.estimate.errors import ChainDivergedError
 from pattern_lang.estimate.evaluate import Rows, evaluator
-from pattern_lang.estimate.gaussian import GaussianRun, segments_of_pairs
+from pattern_lang.estimate.gaussian import GaussianRun
 from pattern_lang.estimate.hmc import Hamiltonian, Target
 from pattern_lang.estimate.keeping import Keeper, State, prefixed
 from pattern_lang.estimate.minibatches import Minibatches
@@ -24,7 +24,7 @@ from pattern_lang.ir.queries import Sampler
 Advance = Callable[[int], None]
 
 _BLOCK_DRAWS = 64
-_BLOCK_BYTES = 64 * 2**20
+_BLOCK_BYTES = 16 * 2**20
 _REPORT_SECONDS = 0.1
 _ABSURD = 100.0
 _CHECK_EVERY = 16  # steps; what is not finite stays so, and a look costs a twentieth of a step
@@ -77,11 +77,14 @@ def run_chain(
     `posterior` is a number for errors. The chain goes on from what `keeper` has, and starts again
     where that cannot be used.
     """
-    left = None if keeper is None else _left(keeper)
-    if left is not None and left.finished:
+    left = None
+    if keeper is not None:
         try:
-            return result_of(setting, chain, seed, left)
-        except CheckpointError:
+            result = keeper.result()
+            if result is not None:
+                return result
+            left = keeper.read()
+        except (CheckpointError, OSError):  # whoever looked through the folder has told
             left = None
 
     def begin() -> Run:
@@ -97,32 +100,10 @@ def run_chain(
             except _UNUSABLE:
                 run = begin()
         moments, figures = run.finish()
+    result = moments.result(chain, seed, figures)
     if keeper is not None:
-        parts = prefixed("moments", moments.state())
-        keeper.keep(State(setting.steps, parts, figures, finished=True))
-    return moments.result(chain, seed, figures)
-
-
-def result_of(setting: Setting, chain: int, seed: int, left: State) -> ChainResult:
-    """Return the result of a chain from what it left; raise CheckpointError if it left none."""
-    closed = setting.sampler.kind == "laplace"
-    lengths = segments_of_pairs(setting.segments) if closed else setting.segments
-    moments = Accumulator(setting.averager, lengths)
-    try:
-        moments.restore(left.part("moments"))
-        result = moments.result(chain, seed, dict(left.numbers))
-    except _UNUSABLE as error:
-        raise CheckpointError(f"it does not hold this chain: {error}") from error
-    if moments.room or not left.finished:
-        raise CheckpointError("it does not hold a whole chain")
+        keeper.keep_result(setting.steps, result)
     return result
-
-
-def _left(keeper: Keeper) -> State | None:
-    try:
-        return keeper.read()
-    except (CheckpointError, OSError):  # whoever looked through the folder has told
-        return None
 
 
 class _Sampling:

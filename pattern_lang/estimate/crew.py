@@ -14,7 +14,6 @@ from attrs import define, evolve, field, frozen
 from pattern_lang.diagnostics import PatternError
 from pattern_lang.diagnostics.catalogue.estimates import Diverged
 from pattern_lang.estimate.advice import advise
-from pattern_lang.estimate.chain import result_of
 from pattern_lang.estimate.chain_store import ChainStore, PosteriorKey
 from pattern_lang.estimate.checkpoint import CheckpointError
 from pattern_lang.estimate.cost import CostEstimate, count_cost, serial_seconds
@@ -153,7 +152,7 @@ class Crew:
     def _check(self, task: Task) -> None:
         """Refuse the checkpoint of a chain that is ours if it cannot be used."""
         try:
-            self._keeper(task).read()
+            self._keeper(task).result()
         except FileNotFoundError:
             return
         except (CheckpointError, OSError) as error:
@@ -236,13 +235,12 @@ class Crew:
         return not self.means.rank.leads or self._read(task)
 
     def _read(self, task: Task) -> bool:
-        """Read a finished chain; refuse what is not one."""
-        setting = self.posteriors[task.posterior].setting
+        """Open a finished chain; refuse what is not one."""
         with suppress(FileNotFoundError):
             try:
-                left = self._keeper(task).read()
-                if left is not None:
-                    self.results[task] = result_of(setting, task.chain, task.seed, left)
+                result = self._keeper(task).result()
+                if result is not None:
+                    self.results[task] = result
                     return True
             except (CheckpointError, OSError) as error:
                 self._refuse(task, str(error))

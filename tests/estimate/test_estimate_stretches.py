@@ -1,5 +1,7 @@
 """Covariances of stretches, gathered one by one: exact while they fit, and honest beyond."""
 
+from functools import partial
+
 import numpy as np
 import pytest
 import torch
@@ -15,6 +17,10 @@ SHARED = RANDOM.normal(size=(S, Q, 3)) @ RANDOM.normal(size=(3, N))
 MATRICES = 5 * RANDOM.normal(size=(Q, N)) + SHARED + 0.1 * RANDOM.normal(size=(S, Q, N))
 
 
+def columns_of(matrix: torch.Tensor, units: slice) -> torch.Tensor:
+    return matrix[:, units]
+
+
 def gathered(rank: int | None, monkeypatch: pytest.MonkeyPatch, stop: int | None = None):  # type: ignore[no-untyped-def]
     if rank is not None:
         monkeypatch.setattr(stretches, "_NUMBERS", rank * N)
@@ -26,7 +32,7 @@ def gathered(rank: int | None, monkeypatch: pytest.MonkeyPatch, stop: int | None
             state = {name: part.clone() for name, part in found.state().items()}
             found = Stretches(S, Q, N)
             found.restore(state)
-        found.add(torch.from_numpy(matrix))
+        found.add(partial(columns_of, torch.from_numpy(matrix).float()))
     return found.result()
 
 
