@@ -9,8 +9,9 @@ import json
 import math
 import struct
 from collections.abc import Iterator, Mapping, Sequence
+from io import FileIO
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any
 
 import numpy as np
 from attrs import evolve, frozen
@@ -31,48 +32,59 @@ _BYTES = 2**24  # written at once
 
 @frozen(eq=False)
 class Stored:
-    """An array in a file that is open; each access maps the file anew, and copies what it takes.
+    """An array in a file that is open, of which nothing stays in memory; it may be unlinked.
 
-    So nothing of it stays in memory, and the file may be unlinked meanwhile. chosen: the rows that
-    count, None for all.
+    It is read, not mapped: systems map far more of a file than what is looked at, and count that.
+    places: of its rows in the file, None where they follow each other.
     """
 
-    file: BinaryIO
+    file: FileIO
     dtype: "np.dtype[Any]"
     offset: int
     shape: tuple[int, ...]
-    chosen: tuple[int, ...] | None = None
+    places: tuple[int, ...] | None = None
 
     def __len__(self) -> int:
         """Return the number of rows."""
         return self.shape[0]
 
-    def __getitem__(self, key: Any) -> Array:
-        """Return a copy of a part, as NumPy would understand it."""
-        whole = self._mapped()
-        if self.chosen is None:
-            return np.array(whole[key])
-        if isinstance(key, tuple) and key[0] == slice(None):
-            return np.stack([whole[(row, *key[1:])] for row in self.chosen])
-        return np.array(whole[list(self.chosen)][key])
+    def __getitem__(self, key: tuple[slice, slice]) -> Array:
+        """Return some columns of some rows of a matrix."""
+        rows = range(len(self))[key[0]]
+        first, last, _ = key[1].indices(self.shape[1])
+        if self.places is None and (first, last) == (0, self.shape[1]) and rows.step == 1:
+            return self._read(rows.start * last, (len(rows), last))
+        found = np.empty((len(rows), last - first), self.dtype)
+        for into, row in zip(found, rows, strict=True):
+            place = row if self.places is None else self.places[row]
+            self._fill(place * self.shape[1] + first, into)
+        return found
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> Array:
         """Return all of it."""
-        return np.asarray(self[:], dtype=dtype)
+        whole = self._read(0, self.shape) if self.places is None else self[:, :]
+        return np.asarray(whole, dtype=dtype)
 
     def picked(self, rows: Sequence[int]) -> "Stored":
         """Return some rows of it."""
-        old = range(len(self)) if self.chosen is None else self.chosen
-        chosen = tuple(old[row] for row in rows)
-        return evolve(self, chosen=chosen, shape=(len(chosen), *self.shape[1:]))
+        old = range(len(self)) if self.places is None else self.places
+        places = tuple(old[row] for row in rows)
+        return evolve(self, places=places, shape=(len(places), *self.shape[1:]))
 
-    def _mapped(self) -> Array:
-        shape = self.shape
-        if self.chosen is not None:
-            shape = (max(self.chosen, default=-1) + 1, *shape[1:])
-        if not math.prod(shape):
-            return np.empty(shape, self.dtype)
-        return np.memmap(self.file, self.dtype, "r", self.offset, shape)
+    def _read(self, first: int, shape: tuple[int, ...]) -> Array:
+        found = np.empty(shape, self.dtype)
+        self._fill(first, found)
+        return found
+
+    def _fill(self, first: int, into: Array) -> None:
+        """Read numbers from the `first` on; raise OSError where the file has fewer."""
+        rest = into.reshape(-1).view(np.uint8).data
+        self.file.seek(self.offset + first * self.dtype.itemsize)
+        while rest:
+            count = self.file.readinto(rest)
+            if not count:
+                raise OSError("a file that is read became shorter")
+            rest = rest[count:]
 
 
 Matrix = Array | Stored
@@ -113,11 +125,9 @@ def _pieces(array: Matrix) -> "Iterator[memoryview]":
         whole = array if array.flags.c_contiguous else np.ascontiguousarray(array)
         yield whole.reshape(-1).view(np.uint8).data
         return
-    row = math.prod(array.shape[1:]) * array.dtype.itemsize
-    step = max(1, _BYTES // max(row, 1))
+    step = max(1, _BYTES // max(math.prod(array.shape[1:]) * array.dtype.itemsize, 1))
     for start in range(0, len(array), step):
-        rows = range(start, min(start + step, len(array)))
-        yield array.picked(rows)[:].reshape(-1).view(np.uint8).data
+        yield array[start : start + step, :].reshape(-1).view(np.uint8).data
 
 
 def open_arrays(path: Path) -> tuple[dict[str, str], dict[str, Stored]]:
@@ -125,7 +135,7 @@ def open_arrays(path: Path) -> tuple[dict[str, str], dict[str, Stored]]:
 
     Raises OSError, and ValueError for a file that is something else or cut off.
     """
-    file = path.open("rb")
+    file = FileIO(path)
     start = file.read(8)
     if len(start) < 8:
         raise ValueError("it is cut off")

@@ -124,12 +124,10 @@ class _Sampling:
         self.hamiltonian = None
         if setting.sampler.kind == "hmc":
             self.hamiltonian = Hamiltonian(target_of(setting), self.random)
-            self.move: Callable[[], None] = self.hamiltonian.move
         else:
             self.batches = batches(setting, self.random)
             self.memory = self.batches.memory(setting.network)
             self.step = stepper(setting.network, setting.sampler, self.random)
-            self.move = self.langevin
         self.evaluate = evaluator(setting.network, setting.rows, often=True)
         self.done, self.told, self.clock, self.advance = 0, 0, monotonic(), advance
         self.keeper = keeper
@@ -192,7 +190,11 @@ class _Sampling:
             self.advance(self.done - self.told)
             self.told, self.clock = self.done, monotonic()
 
-    def langevin(self) -> None:
+    def move(self) -> None:
+        # Not kept as an attribute: a bound method would keep all of this alive after its time.
+        if self.hamiltonian is not None:
+            self.hamiltonian.move()
+            return
         losses = self.setting.network.gradient(next(self.batches), self.memory)
         if self.done % _CHECK_EVERY == 0 and not math.isfinite(losses.sum().item()):
             raise self._diverged("a loss became infinite or undefined")

@@ -297,7 +297,7 @@ def chain_of(
     chain: int, seed: int, arrays: Mapping[str, Matrix], figures: dict[str, float]
 ) -> ChainResult:
     """Put a chain together; raise KeyError where an array is missing."""
-    trace, means, loadings = (arrays[n][:, :] for n in ("trace", "means", "noise/loadings"))
+    trace, means, loadings = (np.asarray(arrays[n]) for n in ("trace", "means", "noise/loadings"))
     rows, cross, basis = (arrays[name] for name in ("rows", "cross", "noise/basis"))
     residual = arrays.get("noise/residual")
     return ChainResult(

@@ -87,7 +87,7 @@ class Losses:
         averager = result.averager
         self.summed: Array | None = None
         if averager.unit_of_row is not None:  # groups are few, and their rows anywhere
-            rows = (chain.rows[s] for chain in result.chains for s in range(chain.stretches))
+            rows = (row for chain in result.chains for row in np.asarray(chain.rows))
             found = [averager.part_losses(row, part) for row in rows]
             self.summed = np.stack(found).astype(np.float32)
 

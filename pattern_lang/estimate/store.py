@@ -7,6 +7,7 @@ import shutil
 from pathlib import Path
 from uuid import uuid4
 
+import numpy as np
 from attrs import evolve
 
 from pattern_lang.estimate.arrays import open_arrays, parts_of
@@ -53,7 +54,7 @@ def read_entry(folder: Path) -> Estimate:
             if hashlib.file_digest(file, "sha256").hexdigest() != meta["sha256"]:
                 raise EntryError("its arrays are damaged")
         _, arrays = open_arrays(folder / _ARRAYS)
-        return estimate_of(meta, {name: array[...] for name, array in arrays.items()})
+        return estimate_of(meta, {name: np.asarray(array) for name, array in arrays.items()})
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise EntryError(f"{type(error).__name__}: {error}") from error
 

@@ -206,9 +206,11 @@ def directions(loadings: Floats, gram: Floats, rank: int) -> Turn:
 
 def squares(triangles: Singles, basis: Singles) -> Singles:
     """Return ‖T b_j‖² for T of each row, (k, m, r), and each column of a basis, (r, n): (k, n)."""
-    k, m, r = triangles.shape
-    turned = (triangles.reshape(k * m, r) @ basis).reshape(k, m, basis.shape[1])
-    return np.asarray(np.einsum("kmj,kmj->kj", turned, turned))
+    found = np.empty((len(triangles), basis.shape[1]), dtype=np.float32)
+    for into, triangle in zip(found, triangles, strict=True):
+        turned = triangle @ basis
+        np.einsum("mj,mj->j", turned, turned, out=into)
+    return found
 
 
 def without(noise: Noise, variances: Singles) -> None:
