@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from pattern_lang.estimate import stretches
-from pattern_lang.estimate.moments import Accumulator, Averager
+from pattern_lang.estimate.moments import Accumulator, Averager, StretchSums
 from pattern_lang.estimate.stretches import Stretches
 
 S, Q, N = 8, 3, 400
@@ -68,10 +68,12 @@ def test_going_on(rank: int | None, stop: int, monkeypatch: pytest.MonkeyPatch) 
     assert np.array_equal(one[1].basis, other[1].basis)
 
 
-def test_a_chain_goes_on_after_any_block() -> None:
-    averager = Averager(
-        (torch.arange(6), torch.tensor([0, 2, 7])), torch.ones(1, 6, dtype=torch.bool), None, 6, 8
-    )
+@pytest.mark.parametrize("more", [0, 6])
+def test_a_chain_goes_on_after_any_block(more: int) -> None:
+    """Also where draws of a stretch are fewer than data sets, and so kept as they are."""
+    members = (torch.arange(6), torch.tensor([0, 2, 7]), *torch.arange(more)[:, None])
+    averager = Averager(members, torch.ones(1, 6, dtype=torch.bool), None, 6, 8)
+    assert len(StretchSums.empty(averager, 7).held) == (7 if more else 0)
     draws = torch.from_numpy(RANDOM.normal(size=(20, 8)))
 
     def run(stop: int | None) -> Accumulator:
