@@ -49,18 +49,6 @@ THINNED = 5  # steps between our draws, where the standard error is to be the sa
 # Terms summed by the linear maps for a token; forward takes two operations each, backward four.
 TERMS = {"attention": 2 * 4 * 128**2 + 128 * 5_000, "brackets": 3 * 12 * 64**2 + 64 * 8}
 LENGTH = {"attention": 128, "brackets": 48}
-ALONE = {"model": "attention", "batch": 8, "rows": 48, "chains": 2, "draws": 20, "whole": False}
-GROWTH: dict[str, dict[str, Any]] = {
-    "all parameters": {"whole": True},
-    "1 head": {"heads": [[1, 2]]},
-    "4 heads": {"heads": [[1, h] for h in range(4)]},
-    "8 heads": {"heads": [[1, h] for h in range(8)]},
-    "1 head of the first layer": {"heads": [[0, 2]]},
-    "1 head, twice the draws": {"heads": [[1, 2]], "draws": 40},
-    "1 head, twice the units": {"heads": [[1, 2]], "rows": 96},
-    "all parameters, 5 steps a draw": {"whole": True, "thin": 5},
-    "1 head, 5 steps a draw": {"heads": [[1, 2]], "thin": 5},
-}
 
 
 def environment(folder: Path) -> Path:
@@ -180,16 +168,6 @@ def agreement(found: list[dict[str, Any]], theirs: list[dict[str, Any]]) -> str:
     return f"{np.sqrt(np.mean(z**2)):.2f}, {of_llc:+.1f}"
 
 
-def growth(folder: Path) -> list[list[str]]:
-    """Return how CPU time grows with heads, units and draws."""
-    rows, base = [], 0.0
-    for name, change in GROWTH.items():
-        taken = run(Path(sys.executable), "ours", ALONE | change, folder)["seconds"]
-        base = base or taken
-        rows.append([name, f"{taken:.1f}", f"{taken / base:.2f}"])
-    return rows
-
-
 def table(head: str, rows: list[list[str]]) -> list[str]:
     """Return a table in Markdown."""
     columns = head.count("|") + 1
@@ -211,8 +189,6 @@ def report(folder: Path, repeats: int, only: list[str]) -> str:
     )
     lines = [f"{where}, {os.cpu_count()} cores; {repeats} runs of each in turn.", ""]
     lines += table(head, rows)
-    if not only or "growth" in only:
-        lines += ["", *table("what moves | CPU, s | ratio", growth(folder))]
     return "\n".join(lines) + "\n"
 
 
@@ -221,7 +197,7 @@ def main() -> None:
     options = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     options.add_argument("--repeats", type=int, default=2)
     options.add_argument("--folder", type=Path, default=HERE.parent / "build" / "benchmarks")
-    options.add_argument("--only", nargs="*", default=[], help="cases by name, or growth")
+    options.add_argument("--only", nargs="*", default=[], help="cases by name")
     options.add_argument("--write", action="store_true", help="write docs/benchmarks.md")
     arguments = options.parse_args()
     text = report(arguments.folder.resolve(), arguments.repeats, arguments.only)

@@ -22,9 +22,7 @@ SPEC = """edition 2026
 model lm = torch("{model}.py:build", weights: "{folder}/{model}.safetensors"{loss})
 data text = jsonl("{data}")
 
-observable mean_loss = loss(lm, on: text)
-observable coefficient = llc(lm, on: text)
-{heads}
+{observables}
 pattern p {{
   reweight text per token as w
   shift    {targets} by 0.01 sd
@@ -62,11 +60,13 @@ def ours(case: dict[str, Any]) -> dict[str, Any]:
     names = [f"head_{layer}_{head}" for layer, head in case.get("heads", [])]
     every = ["mean_loss", "coefficient", *names] if case.get("whole", True) else names
     targets = "\n  shift    ".join(f"{name} by 0.01 sd" for name in every)
+    means = ["mean_loss = loss(lm, on: text)", "coefficient = llc(lm, on: text)"]
+    both = [f"observable {item}" for item in means] if case.get("whole", True) else []
     own = case["model"] == "brackets"
     text = SPEC.format(
         loss=', loss: "brackets.py:unit_loss"' if own else "",
         use="use std.transformer\n" if heads else "",
-        heads="\n".join(heads),
+        observables="\n".join([*both, *heads]),
         targets=targets.removesuffix(" by 0.01 sd"),
         **{name: value for name, value in case.items() if name != "heads"},
     )

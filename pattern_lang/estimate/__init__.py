@@ -5,8 +5,8 @@ loads no torch. The rooms within, in the order in which an estimate passes them:
 
 - `service`: the whole way on one page. `reporter`: how it speaks. `errors`: several at once.
 - Before anything is loaded: `available`, `defaults`, `needs`.
-- What was done before: `cache`, `store`, `chain_store`, `record`, `digests`, `fingerprints`,
-  `journal`.
+- What was done before: `cache`, `store`, `chain_store`, `record`, `arrays`, `digests`,
+  `fingerprints`, `journal`.
 - User code: `files`, `scope`, `user_code`, `dependencies`.
 - Data: `table`, `columns`, `readers`, `token_rows`, `predicates`, `units`. Networks: `models`,
   `weights`, `network`, `token_losses`, `token_logits`; `kernels` and `products` make their matrix
@@ -18,8 +18,8 @@ loads no torch. The rooms within, in the order in which an estimate passes them:
   `stretches`, `moments`, `chain`. Instead of chains, the closed form: `curvature`, `gaussian`.
 - Chains that are stopped go on: `checkpoint`, `keeping`, `running`.
 - All chains: `sampling`, `crew`, `ranks`, `cost`, `tasks`, `processes`, `jobs`, `worker`.
-- What came out: `responses`, `assemble`, `directions`, `mixing`, `diagnostics`, `conduct`,
-  `control`, `soundness`, `advice`.
+- What came out: `responses`, `pooling`, `assemble`, `directions`, `mixing`, `diagnostics`,
+  `conduct`, `control`, `soundness`, `advice`.
 - Before all that, settings that are sound: the folder `calibrate`.
 """
 

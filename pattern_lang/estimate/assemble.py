@@ -15,13 +15,17 @@ import numpy as np
 from attrs import evolve
 
 from pattern_lang.estimate.mixing import effective_draws
+from pattern_lang.estimate.pooling import Into, most_directions, respond
 from pattern_lang.estimate.readout import Readout
-from pattern_lang.estimate.responses import PosteriorResult, combine, response
+from pattern_lang.estimate.responses import Pooled, PosteriorResult, combine
 from pattern_lang.estimate.segments import widening
 from pattern_lang.estimate.table import Array
-from pattern_lang.ir.noise import Noise, no_noise
+from pattern_lang.ir.noise import Noise, blocks, directions, no_noise, without
 from pattern_lang.ir.queries import Queries
 from pattern_lang.ir.susceptibility import Susceptibility
+
+Halves = dict[int, float]
+"""By row, how χ from the even stretches of a posterior correlates with χ from the odd ones."""
 
 
 def combined(result: PosteriorResult, matrix: Array) -> PosteriorResult:
@@ -49,34 +53,88 @@ def centred(jacobian: Array, share: Array) -> Array:
 
 def susceptibility(
     queries: Queries, results: Sequence[PosteriorResult], size: Array, constants: Array
-) -> Susceptibility:
-    """Put the posteriors together.
+) -> tuple[Susceptibility, list[Halves]]:
+    """Put the posteriors together, one after the other; say how the halves of each agree.
 
     size: (n,) the number of rows of each unit. constants: (k,) added to the observables' means.
     """
     share = size / size.sum()
     k, n = len(queries.observables), len(size)
-    chi, noise = np.zeros((k, n), dtype=np.float32), None
+    pools = [Pooled(result) for result in results]
+    rows = sum(pooled.loadings.shape[2] for pooled in pools)
+    is_whole = rows <= most_directions(n) and not any(pooled.has_residual for pooled in pools)
+    into = Into(np.zeros((k, n), np.float32), None if is_whole else np.zeros((k, n), np.float32))
+    noise, halves = None, []
     mean, error = constants, np.zeros(k)
-    for result in results:
-        jacobian, own = calibrated_response(result)
-        chi += centred(jacobian, share).astype(np.float32)
-        noise = own if noise is None else noise + own
+    for result, pooled in zip(results, pools, strict=True):
+        own, agreed = respond(pooled, share, widenings(result)[pooled.rows], into)
+        noise = own if noise is None else _sum(noise, own, is_whole)
+        halves.append(dict(zip(pooled.rows.tolist(), agreed.tolist(), strict=True)))
         means = combine(result.readout.slopes, _trace_means(result)[:, None])[:, 0]
         mean = mean + result.readout.offset + means
         error = error + _mean_variances(result)
-    noise = (noise or no_noise(k, n)).less(share)
-    return Susceptibility(
+    found = Susceptibility(
         observables=tuple(observable.name for observable in queries.observables),
         observable_units=tuple(o.unit.canonical.value for o in queries.observables),
-        chi=chi,
-        stderr=noise.entries(),
+        chi=into.chi,
         mean=mean,
         sd=np.sqrt(variances(results, k)),
-        noise=noise,
+        noise=_with_rest(no_noise(k, n) if noise is None else noise, into.variances),
         mean_stderr=np.where(np.isnan(mean), np.nan, np.sqrt(error)),
         nbeta=queries.sampler.nbeta,
     )
+    return found, halves
+
+
+def _sum(one: Noise, other: Noise, is_whole: bool) -> Noise:
+    """Return the noise of a sum, on no more directions than there may be, written over `one`."""
+    loadings = np.concatenate([one.loadings, other.loadings], axis=2)
+    if is_whole:
+        return Noise(loadings, np.concatenate([one.basis, other.basis]))
+    n, gram = one.units, np.zeros((loadings.shape[2], loadings.shape[2]))
+    for units in blocks(n):
+        beside = np.concatenate([one.basis[:, units], other.basis[:, units]]).astype(np.float64)
+        gram += beside @ beside.T
+    turn = directions(loadings, gram, most_directions(n))
+    forward = turn.forward.astype(np.float32)
+    basis = one.basis
+    if len(forward) > len(basis):
+        basis = np.empty((len(forward), n), np.float32)
+    for units in blocks(n):
+        beside = np.concatenate([one.basis[:, units], other.basis[:, units]])
+        basis[: len(forward), units] = forward @ beside
+    return Noise(loadings @ turn.inverse, basis[: len(forward)])
+
+
+def _with_rest(noise: Noise, variances: Array | None) -> Noise:
+    """Return noise with what its basis leaves out of the squared errors of all entries."""
+    if variances is None:
+        return noise
+    without(noise, variances)
+    return evolve(noise, residual=variances)
+
+
+def widenings(result: PosteriorResult) -> Array:
+    """Return by how much errors are larger than the replicates' own, (k,), see `widening`."""
+    length = result.trace.shape[1] / result.chains[0].stretches
+    count = sum(result.counts)
+    return np.array([widening(tau, length, count) for tau in autocorrelation_times(result)])
+
+
+def response(result: PosteriorResult) -> tuple[Array, Noise]:
+    """Return J (k, n) float64, the response before centring, and the noise of its replicates."""
+    k, n = len(result.readout.present), len(result.anchor_units)
+    pooled = Pooled(result)
+    is_whole = pooled.loadings.shape[2] <= most_directions(n) and not pooled.has_residual
+    into = Into(np.zeros((k, n)), None if is_whole else np.zeros((k, n), np.float32))
+    noise, _ = respond(pooled, None, np.ones(len(pooled.rows)), into)
+    return into.chi, _with_rest(noise, into.variances)
+
+
+def calibrated_response(result: PosteriorResult) -> tuple[Array, Noise]:
+    """Return J and its noise, with the replicates spread about their mean as `widening` says."""
+    jacobian, noise = response(result)
+    return jacobian, noise.widened(widenings(result))
 
 
 def variances(results: Sequence[PosteriorResult], k: int) -> Array:
@@ -118,15 +176,6 @@ def _mean_variances(result: PosteriorResult) -> Array:
     away = weights * (values - (weights * values).mean(axis=1, keepdims=True))
     pairs = away.reshape(len(values), -1, 2).sum(axis=2)
     return np.asarray((pairs**2).sum(axis=1) / size**2)
-
-
-def calibrated_response(result: PosteriorResult) -> tuple[Array, Noise]:
-    """Return J and its noise, with the replicates spread about their mean as `widening` says."""
-    jacobian, noise = response(result)
-    length = result.trace.shape[1] / result.chains[0].stretches
-    times = autocorrelation_times(result)
-    factors = np.array([widening(tau, length, noise.count) for tau in times])
-    return jacobian, noise.widened(factors)
 
 
 def autocorrelation_times(result: PosteriorResult) -> Array:

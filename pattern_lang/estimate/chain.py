@@ -12,7 +12,7 @@ from torch import Generator, Tensor
 from pattern_lang.estimate.checkpoint import CheckpointError
 from pattern_lang.estimate.errors import ChainDivergedError
 from pattern_lang.estimate.evaluate import Rows, evaluator
-from pattern_lang.estimate.gaussian import GaussianRun, segments_of_pairs
+from pattern_lang.estimate.gaussian import GaussianRun
 from pattern_lang.estimate.hmc import Hamiltonian, Target
 from pattern_lang.estimate.importance import ImportanceRun
 from pattern_lang.estimate.keeping import Keeper, State, prefixed
@@ -27,7 +27,7 @@ Advance = Callable[[int], None]
 Moments = Accumulator | WeightedMoments
 
 _BLOCK_DRAWS = 64
-_BLOCK_BYTES = 64 * 2**20
+_BLOCK_BYTES = 16 * 2**20
 _REPORT_SECONDS = 0.1
 _ABSURD = 100.0
 _CHECK_EVERY = 16  # steps; what is not finite stays so, and a look costs a twentieth of a step
@@ -80,11 +80,14 @@ def run_chain(
     `posterior` is a number for errors. The chain goes on from what `keeper` has, and starts again
     where that cannot be used.
     """
-    left = None if keeper is None else _left(keeper)
-    if left is not None and left.finished:
+    left = None
+    if keeper is not None:
         try:
-            return result_of(setting, chain, seed, left)
-        except CheckpointError:
+            result = keeper.result()
+            if result is not None:
+                return result
+            left = keeper.read()
+        except (CheckpointError, OSError):  # whoever looked through the folder has told
             left = None
 
     def begin() -> Run:
@@ -104,40 +107,10 @@ def run_chain(
             except _UNUSABLE:
                 run = begin()
         moments, figures = run.finish()
+    result = moments.result(chain, seed, figures)
     if keeper is not None:
-        parts = prefixed("moments", moments.state())
-        keeper.keep(State(setting.steps, parts, figures, finished=True))
-    return moments.result(chain, seed, figures)
-
-
-def result_of(setting: Setting, chain: int, seed: int, left: State) -> ChainResult:
-    """Return the result of a chain from what it left; raise CheckpointError if it left none."""
-    moments = _moments(setting)
-    try:
-        moments.restore(left.part("moments"))
-        result = moments.result(chain, seed, dict(left.numbers))
-    except _UNUSABLE as error:
-        raise CheckpointError(f"it does not hold this chain: {error}") from error
-    if moments.room or not left.finished:
-        raise CheckpointError("it does not hold a whole chain")
+        keeper.keep_result(setting.steps, result)
     return result
-
-
-def _moments(setting: Setting) -> Moments:
-    averager, segments = setting.averager, setting.segments
-    match setting.sampler.kind:
-        case "importance":
-            return WeightedMoments(averager, segments)
-        case "laplace":
-            return Accumulator(averager, segments_of_pairs(segments))
-    return Accumulator(averager, segments)
-
-
-def _left(keeper: Keeper) -> State | None:
-    try:
-        return keeper.read()
-    except (CheckpointError, OSError):  # whoever looked through the folder has told
-        return None
 
 
 class _Sampling:
@@ -158,12 +131,11 @@ class _Sampling:
         self.hamiltonian = None
         if setting.sampler.kind == "hmc":
             self.hamiltonian = Hamiltonian(target_of(setting), self.random)
-            self.move: Callable[[], None] = self.hamiltonian.move
         else:
             self.batches = batches(setting, self.random)
+            self.memory = self.batches.memory(setting.network)
             self.step = stepper(setting.network, setting.sampler, self.random)
-            self.move = self.langevin
-        self.evaluate = evaluator(setting.network, setting.rows)
+        self.evaluate = evaluator(setting.network, setting.rows, often=True)
         self.done, self.told, self.clock, self.advance = 0, 0, monotonic(), advance
         self.keeper = keeper
         width = setting.averager.width
@@ -225,8 +197,12 @@ class _Sampling:
             self.advance(self.done - self.told)
             self.told, self.clock = self.done, monotonic()
 
-    def langevin(self) -> None:
-        losses = self.setting.network.gradient(next(self.batches))
+    def move(self) -> None:
+        # Not kept as an attribute: a bound method would keep all of this alive after its time.
+        if self.hamiltonian is not None:
+            self.hamiltonian.move()
+            return
+        losses = self.setting.network.gradient(next(self.batches), self.memory)
         if self.done % _CHECK_EVERY == 0 and not math.isfinite(losses.sum().item()):
             raise self._diverged("a loss became infinite or undefined")
         self.step()

@@ -12,15 +12,13 @@ from pathlib import Path
 from uuid import uuid4
 
 from attrs import define, frozen
-from safetensors import SafetensorError, safe_open
-from safetensors.numpy import save_file
 
+from pattern_lang.estimate.arrays import Matrix, open_arrays, parts_of
 from pattern_lang.estimate.digests import digest_of
 from pattern_lang.estimate.moments import ChainResult, chain_arrays, chain_of
 from pattern_lang.estimate.reporter import Reporter
-from pattern_lang.estimate.table import Array
 
-SCHEMA = "pattern-lang/chains/2"
+SCHEMA = "pattern-lang/chains/3"
 
 
 @frozen
@@ -46,18 +44,25 @@ class ChainStore:
     def find(self, key: PosteriorKey) -> tuple[ChainResult, ...] | None:
         """Return chains that follow at least the data sets of a key, in its order, or None.
 
+        Their matrices stay in the file.
+
         Files that cannot be read are reported, and then as good as absent.
         """
-        if self.folder is not None and not self.fresh:
+        found = None if self.fresh else self.kept(key)
+        self.missed |= found is None
+        return found
+
+    def kept(self, key: PosteriorKey) -> tuple[ChainResult, ...] | None:
+        """Return what is there, also when everything is to be sampled afresh."""
+        if self.folder is not None:
             for path in sorted(_family(self.folder, key).glob("*.safetensors")):
                 try:
                     found = _read(path, key)
-                except (OSError, SafetensorError, ValueError, KeyError, TypeError) as error:
+                except (OSError, ValueError, KeyError, TypeError) as error:
                     self.reporter.message(f"ignoring the stored chains {path.name[:12]}: {error}")
                     continue
                 if found is not None:
                     return found
-        self.missed = True
         return None
 
     def keep(self, key: PosteriorKey, chains: tuple[ChainResult, ...]) -> bool:
@@ -79,7 +84,8 @@ class ChainStore:
         }
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
-            save_file(_arrays(chains), draft, metadata)
+            with draft.open("wb") as file:
+                file.writelines(parts_of(metadata, _arrays(chains)))
             draft.replace(path)
         except OSError as error:
             self.reporter.message(f"the chains could not be stored: {error}")
@@ -93,27 +99,25 @@ def _family(folder: Path, key: PosteriorKey) -> Path:
     return folder / "chains" / key.family.removeprefix("sha256:")
 
 
-def _arrays(chains: tuple[ChainResult, ...]) -> dict[str, Array]:
-    arrays: dict[str, Array] = {}
+def _arrays(chains: tuple[ChainResult, ...]) -> dict[str, Matrix]:
+    arrays: dict[str, Matrix] = {}
     for number, chain in enumerate(chains):
         arrays |= {f"{number}/{name}": array for name, array in chain_arrays(chain).items()}
     return arrays
 
 
 def _read(path: Path, key: PosteriorKey) -> tuple[ChainResult, ...] | None:
-    with safe_open(path, framework="np") as file:
-        metadata = file.metadata()
-        if metadata["schema"] != SCHEMA or metadata["family"] != key.family:
-            raise ValueError("it belongs to something else")
-        followed = json.loads(metadata["data"])
-        if not set(key.data) <= set(followed):
-            return None
-        columns = [followed.index(digest) for digest in key.data]
-        seeds, figures = json.loads(metadata["seeds"]), json.loads(metadata["figures"])
-        chains = []
-        for number, seed in enumerate(seeds):
-            own = f"{number}/"
-            names = (name for name in file.keys() if name.startswith(own))  # noqa: SIM118
-            arrays = {name.removeprefix(own): file.get_tensor(name) for name in names}
-            chains.append(chain_of(number, seed, arrays, figures[number]).following(columns))
-        return tuple(chains)
+    metadata, stored = open_arrays(path)
+    if metadata["schema"] != SCHEMA or metadata["family"] != key.family:
+        raise ValueError("it belongs to something else")
+    followed = json.loads(metadata["data"])
+    if not set(key.data) <= set(followed):
+        return None
+    columns = [followed.index(digest) for digest in key.data]
+    seeds, figures = json.loads(metadata["seeds"]), json.loads(metadata["figures"])
+    chains = []
+    for number, seed in enumerate(seeds):
+        own = f"{number}/"
+        arrays = {n.removeprefix(own): array for n, array in stored.items() if n.startswith(own)}
+        chains.append(chain_of(number, seed, arrays, figures[number]).following(columns))
+    return tuple(chains)

@@ -1,42 +1,32 @@
 """Files that a chain goes on from: arrays and facts, sealed, written whole or not at all.
 
-The format is safetensors, written here without a copy of the arrays: those of a chain can be most
-of the memory there is. Its last tensor, `seal`, is the SHA-256 of every byte before it, so that a
-file that was cut off, or damaged in any bit, is refused. Nothing here imports torch.
+The format is safetensors, see `arrays`. Its last tensor, `seal`, is the SHA-256 of every byte
+before it, so that a file that was cut off, or damaged in any bit, is refused. Nothing here imports
+torch.
 """
 
 import hashlib
-import json
 import os
-import struct
 from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
 from uuid import uuid4
 
-import numpy as np
 from safetensors import SafetensorError, safe_open
 
+from pattern_lang.estimate.arrays import Matrix, Stored, open_arrays, parts_of
 from pattern_lang.estimate.table import Array
 
-SCHEMA = "pattern-lang/chain/1"
+SCHEMA = "pattern-lang/chain/2"
 _SEAL, _SEAL_BYTES = "seal", 32
 _CHUNK = 2**24
-_DTYPES = {
-    np.dtype(np.float64): "F64",
-    np.dtype(np.float32): "F32",
-    np.dtype(np.int64): "I64",
-    np.dtype(np.int32): "I32",
-    np.dtype(np.uint8): "U8",
-    np.dtype(np.bool_): "BOOL",
-}
 
 
 class CheckpointError(Exception):
     """A checkpoint that is damaged, or that belongs to something else; says which."""
 
 
-def write_checkpoint(path: Path, facts: Mapping[str, str], arrays: Mapping[str, Array]) -> None:
+def write_checkpoint(path: Path, facts: Mapping[str, str], arrays: Mapping[str, Matrix]) -> None:
     """Write a checkpoint under another name, flush it to the disk, and rename it into place.
 
     Raises OSError when the operating system refuses; nothing is left behind then, and what was at
@@ -46,7 +36,7 @@ def write_checkpoint(path: Path, facts: Mapping[str, str], arrays: Mapping[str, 
     try:
         with draft.open("wb") as file:
             total = hashlib.sha256()
-            for part in _parts(facts, arrays):
+            for part in parts_of({"schema": SCHEMA, **facts}, arrays, _SEAL_BYTES):
                 total.update(part)
                 file.write(part)
             file.write(total.digest())
@@ -74,6 +64,22 @@ def read_checkpoint(path: Path) -> tuple[dict[str, str], dict[str, Array]]:
         raise CheckpointError(str(error)) from error
 
 
+def open_checkpoint(path: Path) -> tuple[dict[str, str], dict[str, Stored]]:
+    """Return the facts of a checkpoint, and its arrays as they are in the file.
+
+    Raises as `read_checkpoint` does.
+    """
+    _check_seal(path)
+    try:
+        facts, arrays = open_arrays(path)
+    except FileNotFoundError:
+        raise
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise CheckpointError(str(error)) from error
+    del arrays[_SEAL]
+    return _known(facts), arrays
+
+
 def read_facts(path: Path) -> dict[str, str]:
     """Return the facts alone, unverified; raise as `read_checkpoint` does."""
     try:
@@ -83,23 +89,6 @@ def read_facts(path: Path) -> dict[str, str]:
         raise
     except (OSError, SafetensorError) as error:
         raise CheckpointError(str(error)) from error
-
-
-def _parts(facts: Mapping[str, str], arrays: Mapping[str, Array]) -> "list[bytes | memoryview]":
-    """Return the bytes of a file up to its seal, without copying arrays that are contiguous."""
-    header: dict[str, object] = {"__metadata__": {"schema": SCHEMA, **facts}}
-    data, place = [], 0
-    for name, array in arrays.items():
-        whole = array if array.flags.c_contiguous else np.ascontiguousarray(array)
-        ends = [place, place + whole.nbytes]
-        header[name] = {"dtype": _DTYPES[whole.dtype], "shape": array.shape, "data_offsets": ends}
-        data.append(whole.reshape(-1).view(np.uint8).data)
-        place += whole.nbytes
-    ends = [place, place + _SEAL_BYTES]
-    header[_SEAL] = {"dtype": "U8", "shape": [_SEAL_BYTES], "data_offsets": ends}
-    text = json.dumps(header).encode()
-    text += b" " * (-len(text) % 8)
-    return [struct.pack("<Q", len(text)) + text, *data]
 
 
 def _check_seal(path: Path) -> None:

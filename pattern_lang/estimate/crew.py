@@ -14,7 +14,6 @@ from attrs import define, evolve, field, frozen
 from pattern_lang.diagnostics import PatternError
 from pattern_lang.diagnostics.catalogue.estimates import Diverged
 from pattern_lang.estimate.advice import advise
-from pattern_lang.estimate.chain import result_of
 from pattern_lang.estimate.chain_store import ChainStore, PosteriorKey
 from pattern_lang.estimate.checkpoint import CheckpointError
 from pattern_lang.estimate.cost import CostEstimate, count_cost, serial_seconds
@@ -54,13 +53,18 @@ def posteriors_cost(
 ) -> CostEstimate:
     """Time a few gradient steps and one evaluation of each posterior, and add up.
 
+    Where the same parameters of one network move, in whole or in part, the first is timed for all.
     left: the share of each posterior's steps that is still to do.
     """
-    serial = 0.0
+    serial, timed = 0.0, dict[object, float]()
     shares = left or [1.0] * len(posteriors)
     for posterior, share in zip(posteriors, shares, strict=True):
-        with posterior.running(code):
-            serial += share * serial_seconds(posterior.setting)
+        setting = posterior.setting
+        kind = id(setting.network.module), setting.network.moving, id(setting.rows.blocks)
+        if kind not in timed:
+            with posterior.running(code):
+                timed[kind] = serial_seconds(setting)
+        serial += share * timed[kind]
     losses = [posterior.setting.rows.width for posterior in posteriors]
     return count_cost(posteriors[0].setting.sampler, losses, serial, workers)
 
@@ -148,7 +152,7 @@ class Crew:
     def _check(self, task: Task) -> None:
         """Refuse the checkpoint of a chain that is ours if it cannot be used."""
         try:
-            self._keeper(task).read()
+            self._keeper(task).result()
         except FileNotFoundError:
             return
         except (CheckpointError, OSError) as error:
@@ -231,13 +235,12 @@ class Crew:
         return not self.means.rank.leads or self._read(task)
 
     def _read(self, task: Task) -> bool:
-        """Read a finished chain; refuse what is not one."""
-        setting = self.posteriors[task.posterior].setting
+        """Open a finished chain; refuse what is not one."""
         with suppress(FileNotFoundError):
             try:
-                left = self._keeper(task).read()
-                if left is not None:
-                    self.results[task] = result_of(setting, task.chain, task.seed, left)
+                result = self._keeper(task).result()
+                if result is not None:
+                    self.results[task] = result
                     return True
             except (CheckpointError, OSError) as error:
                 self._refuse(task, str(error))

@@ -1,17 +1,16 @@
 """Judging the chains of a posterior: figures, a verdict, and the reasons for it in words."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from math import inf, isfinite
 
 import numpy as np
 from attrs import frozen
 
 from pattern_lang.estimate import conduct
-from pattern_lang.estimate.assemble import centred
 from pattern_lang.estimate.available import round_down
 from pattern_lang.estimate.mixing import between_within, effective_draws, r_hat
 from pattern_lang.estimate.needs import directions_of
-from pattern_lang.estimate.responses import PosteriorResult, combine, response
+from pattern_lang.estimate.responses import PosteriorResult, combine
 from pattern_lang.estimate.reweighing import effective_pairs, pareto_k
 from pattern_lang.estimate.table import Array
 from pattern_lang.ir.queries import Queries
@@ -64,8 +63,10 @@ def chain_traces(result: PosteriorResult) -> tuple[ChainTrace, ...]:
     )
 
 
-def diagnose(queries: Queries, result: PosteriorResult, share: Array) -> PosteriorDiagnostics:
-    """Judge a posterior. `share` (n,) is each unit's share of the rows."""
+def diagnose(
+    queries: Queries, result: PosteriorResult, halves: Mapping[int, float]
+) -> PosteriorDiagnostics:
+    """Judge a posterior. `halves` says by row how χ from either half of the stretches agrees."""
     losses = result.trace[:, :, 0]
     figures = conduct.summary(result.chains)
     if result.weights is None:
@@ -93,7 +94,7 @@ def diagnose(queries: Queries, result: PosteriorResult, share: Array) -> Posteri
         autocorrelation_time=losses.size / effective if result.weights is None else 1.0,
         anchor_loss=float(result.anchor_means[0]),
         mean_excess=excess,
-        split_half=tuple(_split_half(queries, result, share)),
+        split_half=tuple((queries.observables[row].name, halves[row]) for row in sorted(halves)),
         verdict=verdict,
         sound=sound,
         reasons=tuple(finding.text for finding in ordered),
@@ -245,22 +246,3 @@ def _short_segments(result: PosteriorResult, tau: float) -> Iterator[Finding]:
             f"and the autocorrelation time is {tau:.0f}"
         )
         yield Finding(text, grave=False)
-
-
-def _split_half(
-    queries: Queries, result: PosteriorResult, share: Array
-) -> Iterator[tuple[str, float]]:
-    """Correlate χ from the even with χ from the odd stretches, per observable.
-
-    What the noise's basis leaves out is as large in one half as in the other, with opposite sign:
-    its variance adds to those of the halves and is taken off their covariance.
-    """
-    jacobian, noise = response(result)
-    chi, noise = centred(jacobian, share), noise.less(share)
-    for row in np.flatnonzero(result.readout.present):
-        loadings = noise.loadings[:, row]
-        even, odd = (chi[row] + loadings[half::2].mean(axis=0) @ noise.basis for half in (0, 1))
-        rest = 0.0 if noise.residual is None else float(noise.residual[row].mean())
-        spread = float(np.sqrt((even.var() + rest) * (odd.var() + rest)))
-        common = float(((even - even.mean()) * (odd - odd.mean())).mean()) - rest
-        yield queries.observables[row].name, common / spread if spread > 0 else 0.0

@@ -28,7 +28,7 @@ from pattern_lang.estimate.assemble import centred, combined, variances
 from pattern_lang.estimate.entries import chosen
 from pattern_lang.estimate.inputs import Inputs
 from pattern_lang.estimate.needs import directions_of
-from pattern_lang.estimate.responses import PosteriorResult, response
+from pattern_lang.estimate.responses import PosteriorResult, jacobian
 from pattern_lang.estimate.table import Array
 from pattern_lang.ir.observables import Observable, PrincipalDirection
 from pattern_lang.ir.queries import Queries
@@ -63,10 +63,10 @@ def combination(
     if not asked:
         return matrix, ()
     size = inputs.units.table.size
-    jacobian = np.zeros((k, len(size)))
+    total = np.zeros((k, len(size)))
     for result in results:
-        jacobian += response(result)[0]
-    chi = centred(jacobian, size / size.sum())
+        total += jacobian(result)
+    chi = centred(total, size / size.sum())
     spectra: list[Spectrum] = []
     known: dict[tuple[Observable, ...], Decomposition] = {}
     for row, coefficient, direction in asked:

@@ -9,6 +9,7 @@ from torch import Tensor
 
 from pattern_lang.estimate.network import Batch, Network
 from pattern_lang.estimate.probes import Probe
+from pattern_lang.estimate.recall import Memory
 from pattern_lang.estimate.table import Array
 
 # Temporaries beyond 32 MiB are mapped afresh at each allocation, which halves the speed.
@@ -103,7 +104,9 @@ def chunks_of(rows: Rows) -> list[Chunk]:
     return found
 
 
-def evaluator(network: Network, rows: Rows) -> Callable[[Tensor, Tensor], None]:
+def evaluator(
+    network: Network, rows: Rows, *, often: bool = False
+) -> Callable[[Tensor, Tensor], None]:
     """Return a function that writes the loss of every entry minus `base` into `out`, (R,) float64.
 
     The values of the user's own observables, minus those in `base`, come after the rows. Where
@@ -111,9 +114,11 @@ def evaluator(network: Network, rows: Rows) -> Callable[[Tensor, Tensor], None]:
 
     Autograd is off by `no_grad`, not `inference_mode`: a network that keeps a table from its
     first call would keep one that no later gradient step may use. Each call gets a dict of its own,
-    which the network may take apart.
+    which the network may take apart. Where it is called `often`, what frozen parameters alone
+    decide is kept.
     """
     chunks, order, unit_loss = chunks_of(rows), rows.order, network.unit_loss
+    memories = [_memory(network, rows, chunk) if often else None for chunk in chunks]
     whole = None if order is None else torch.empty(rows.evaluated, dtype=torch.float64)
     width = rows.width
 
@@ -121,8 +126,8 @@ def evaluator(network: Network, rows: Rows) -> Callable[[Tensor, Tensor], None]:
         with torch.no_grad():
             into = out if whole is None else whole
             with in_bfloat16(rows.rounding is not None):
-                for chunk in chunks:
-                    losses = unit_loss(dict(chunk.batch)).reshape(-1)
+                for chunk, memory in zip(chunks, memories, strict=True):
+                    losses = unit_loss(dict(chunk.batch), memory).reshape(-1)
                     if chunk.picked is not None:
                         losses = losses.index_select(0, chunk.picked)
                     into[chunk.columns] = losses
@@ -135,6 +140,11 @@ def evaluator(network: Network, rows: Rows) -> Callable[[Tensor, Tensor], None]:
                 out.sub_(rows.rounding)
 
     return evaluate
+
+
+def _memory(network: Network, rows: Rows, chunk: Chunk) -> Memory | None:
+    key = ("chunk", id(rows.blocks), chunk.columns.start, rows.rounding is not None)
+    return network.memory(key, lambda module, room: Memory(module, room, rows.blocks))
 
 
 def in_bfloat16(wanted: bool) -> torch.autocast:

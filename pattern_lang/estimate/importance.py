@@ -53,7 +53,7 @@ class ImportanceRun:
         self.advance, self.keeper = advance, keeper
         self.proposal = propose(setting)
         self.random = Generator().manual_seed(seed)
-        self.evaluate = evaluator(setting.network, setting.rows)
+        self.evaluate = evaluator(setting.network, setting.rows, often=True)
         self.moments = WeightedMoments(setting.averager, setting.segments)
         self.done = self.told = 0
         width = setting.averager.width

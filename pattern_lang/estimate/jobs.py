@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import attrs
+import numpy as np
 import torch
 from safetensors import safe_open
 from safetensors.torch import load_file, save_file
@@ -133,7 +134,9 @@ def where_of(folder: Path, number: int) -> tuple[str, Path, Path, tuple[Path, ..
 
 def write_result(folder: Path, task: Task, result: ChainResult) -> None:
     """Write what a chain left."""
-    arrays = {name: torch.from_numpy(array) for name, array in chain_arrays(result).items()}
+    arrays = {
+        name: torch.from_numpy(np.asarray(array)) for name, array in chain_arrays(result).items()
+    }
     draft = folder / f".draft-{task.posterior}-{task.chain}"
     save_file(arrays, draft, {"figures": json.dumps(result.figures)})
     draft.replace(_result(folder, task))

@@ -6,11 +6,18 @@ from collections.abc import Callable, Mapping
 from time import monotonic
 from typing import TypeVar
 
+import numpy as np
 import torch
 from attrs import field, frozen
 from torch import Tensor
 
-from pattern_lang.estimate.checkpoint import CheckpointError, read_checkpoint, write_checkpoint
+from pattern_lang.estimate.checkpoint import (
+    CheckpointError,
+    open_checkpoint,
+    read_checkpoint,
+    write_checkpoint,
+)
+from pattern_lang.estimate.moments import ChainResult, chain_arrays, chain_of
 from pattern_lang.estimate.running import Running
 from pattern_lang.estimate.table import Array
 
@@ -68,13 +75,41 @@ class Keeper:
         if self.path is None or not self.path.exists():
             return None
         facts, arrays = read_checkpoint(self.path)
-        for name, value in self.identity.items():
-            if facts.get(name) != value:
-                raise CheckpointError(f"it is of another {name}: {facts.get(name)}, not {value}")
+        self._recognise(facts)
         # Clones are aligned as any tensor is, so that products round in the same way.
         tensors = {name: torch.from_numpy(arrays.pop(name)).clone() for name in list(arrays)}
         numbers = json.loads(facts["numbers"])
         return State(int(facts["done"]), tensors, numbers, facts["finished"] == "yes")
+
+    def result(self) -> ChainResult | None:
+        """Return the chain if it is finished, its matrices left in the file; None otherwise.
+
+        Raises as `read` does, whatever is there.
+        """
+        if self.path is None or not self.path.exists():
+            return None
+        facts, arrays = open_checkpoint(self.path)
+        self._recognise(facts)
+        if facts["finished"] != "yes":
+            return None
+        try:
+            own = _without("result/", arrays)
+            return chain_of(
+                self.chain, int(self.identity["seed"]), own, json.loads(facts["numbers"])
+            )
+        except (KeyError, ValueError, IndexError) as error:
+            raise CheckpointError(f"it does not hold this chain: {error}") from error
+
+    def keep_result(self, steps: int, result: ChainResult) -> None:
+        """Keep a finished chain, after so many steps."""
+        arrays = chain_arrays(result)
+        tensors = {name: torch.from_numpy(np.asarray(array)) for name, array in arrays.items()}
+        self.keep(State(steps, prefixed("result", tensors), result.figures, finished=True))
+
+    def _recognise(self, facts: Mapping[str, str]) -> None:
+        for name, value in self.identity.items():
+            if facts.get(name) != value:
+                raise CheckpointError(f"it is of another {name}: {facts.get(name)}, not {value}")
 
     @property
     def due(self) -> bool:

@@ -1,18 +1,20 @@
 """Moments of losses, accumulated over the draws of a chain.
 
-Draws are never kept: a block of them is reduced by two matrix products, and blocks of one stretch
-of the chain are merged by the update of Chan, Golub & LeVeque (1979). Means are float64. Products
-are of centred numbers, which float32 holds far more precisely than any number of draws can: what
-loses digits is to multiply losses that are not centred.
+Draws of one stretch of the chain are kept as they are while they take no more room than what they
+are reduced to, which is when there are no more of them than data sets. Longer stretches are reduced
+block by block, by two matrix products, and the blocks merged by the update of Chan, Golub & LeVeque
+(1979). Means are float64. Products are of centred numbers, which float32 holds far more precisely
+than any number of draws can: what loses digits is to multiply losses that are not centred.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import torch
-from attrs import define, field, frozen
+from attrs import define, evolve, field, frozen
 from torch import Tensor
 
+from pattern_lang.estimate.arrays import Matrix, picked
 from pattern_lang.estimate.stretches import Stretches
 from pattern_lang.estimate.table import Array
 from pattern_lang.ir.noise import Noise
@@ -66,23 +68,33 @@ def _mean(block: Tensor, columns: Tensor) -> Tensor:
 
 @define(eq=False)
 class StretchSums:
-    """Running moments of one stretch: counts, means, and the sum of centred cross products.
+    """Running moments of one stretch of `length` draws.
 
-    means: (q,) and rows: (N,) float64. cross: (q, n) float32.
+    means: (q,) and rows: (N,) float64. Of a short stretch, held: (length, n) float32 the unit
+    losses of every draw less `base`, (n,) float64, and followed: (length, q) float64, the data
+    sets' means. Of a long one, cross: (q, n) float32, the sum of centred cross products.
     """
 
     count: int
     means: Tensor
     rows: Tensor
     cross: Tensor
+    held: Tensor
+    followed: Tensor
+    base: Tensor
 
     @classmethod
-    def empty(cls, averager: Averager) -> "StretchSums":
-        """Return the moments of no draws."""
-        q = len(averager.members)
+    def empty(cls, averager: Averager, length: int) -> "StretchSums":
+        """Return the moments of no draws yet."""
+        q, n = len(averager.members), averager.units
+        short = length <= q
         means = torch.zeros(q, dtype=torch.float64)
-        rows = torch.zeros(averager.rows, dtype=torch.float64)
-        return cls(0, means, rows, torch.zeros(q, averager.units))
+        rows = torch.zeros(averager.rows if length else 0, dtype=torch.float64)
+        cross = torch.zeros(0 if short else q, n)
+        held = torch.empty(length if short else 0, n)
+        followed = torch.zeros(len(held), q, dtype=torch.float64)
+        base = torch.zeros(n if len(held) else 0, dtype=torch.float64)
+        return cls(0, means, rows, cross, held, followed, base)
 
     def add(self, block: Tensor, averager: Averager) -> None:
         """Merge a block of draws, (B, R) entry losses."""
@@ -92,13 +104,51 @@ class StretchSums:
         total = self.count + fresh
         share = fresh / total
         step, row_step = mean - self.means, row_mean - self.rows
-        units = averager.unit_losses((losses - row_mean).float())
-        self.cross.addmm_((means - mean).float().T, units)
-        unit_step = averager.unit_losses(row_step[None])[0]
-        self.cross.addr_(step.float(), unit_step.float(), alpha=self.count * share)
+        if len(self.held):
+            if not self.count:
+                self.base = averager.unit_losses(row_mean[None])[0]
+            new = slice(self.count, total)
+            self.followed[new] = means
+            torch.sub(averager.unit_losses(losses), self.base, out=self.held[new])
+        else:
+            centred = torch.sub(losses, row_mean, out=torch.empty(losses.shape))
+            units = averager.unit_losses(centred)
+            self.cross.addmm_((means - mean).float().T, units)
+            unit_step = averager.unit_losses(row_step[None])[0]
+            self.cross.addr_(step.float(), unit_step.float(), alpha=self.count * share)
         self.means.add_(step, alpha=share)
         self.rows.add_(row_step, alpha=share)
         self.count = total
+
+    def covariances(self, units: slice) -> Tensor:
+        """Return the covariances of the data sets' means with some units' losses, float32."""
+        if not len(self.held):
+            return self.cross[:, units] / self.count
+        centred = (self.followed - self.followed.mean(0)) / self.count
+        return centred.float().T @ self.held[:, units]
+
+    def state(self) -> dict[str, Tensor]:
+        """Return everything by name."""
+        tensors = {
+            "count": torch.tensor(self.count),
+            "means": self.means,
+            "rows": self.rows,
+            "cross": self.cross,
+            "base": self.base,
+        }
+        return tensors | {
+            "held": self.held[: self.count],
+            "followed": self.followed[: self.count],
+        }
+
+    def restore(self, state: dict[str, Tensor]) -> None:
+        """Go on from a state."""
+        self.count = int(state["count"])
+        for name in ("means", "rows", "cross", "base"):
+            setattr(self, name, state[name].clone())
+        if len(self.held):
+            self.held[: self.count] = state["held"]
+            self.followed[: self.count] = state["followed"]
 
 
 class Accumulator:
@@ -113,10 +163,15 @@ class Accumulator:
         """Begin. lengths: draws of each stretch. closed: (q, n) covariances known beside them."""
         self.averager, self.lengths, self.closed = averager, tuple(lengths), closed
         self.means: list[Tensor] = []
-        self.rows: list[Tensor] = []
+        self.rows = torch.empty(len(self.lengths), averager.rows)
         self.traces: list[Tensor] = []
         self.stretches = Stretches(len(self.lengths), len(averager.members), averager.units)
-        self.sums = StretchSums.empty(averager)
+        self.sums = self._begin()
+
+    def _begin(self) -> StretchSums:
+        done = len(self.means)
+        length = self.lengths[done] if done < len(self.lengths) else 0
+        return StretchSums.empty(self.averager, length)
 
     @property
     def room(self) -> int:
@@ -133,14 +188,14 @@ class Accumulator:
         self.sums.add(block, self.averager)
         self.traces.append(self.averager.means(block) if trace is None else trace)
         if not self.room:
-            sums = self.sums
-            cross = sums.cross.div_(sums.count)
-            if self.closed is not None:
-                cross.add_(self.closed)
-            self.stretches.add(cross)
-            self.means.append(sums.means)
-            self.rows.append(sums.rows.float())
-            self.sums = StretchSums.empty(self.averager)
+            self.stretches.add(self._covariances)
+            self.rows[len(self.means)] = self.sums.rows
+            self.means.append(self.sums.means)
+            self.sums = self._begin()
+
+    def _covariances(self, units: slice) -> Tensor:
+        found = self.sums.covariances(units)
+        return found if self.closed is None else found.add_(self.closed[:, units])
 
     def result(self, chain: int, seed: int, figures: dict[str, float]) -> "ChainResult":
         """Return what the chain leaves."""
@@ -150,37 +205,34 @@ class Accumulator:
             seed=seed,
             trace=torch.cat(self.traces).numpy(),
             means=torch.stack(self.means).numpy(),
-            rows=torch.stack(self.rows).numpy(),
+            rows=self.rows.numpy(),
             cross=cross,
-            noise=noise,
+            loadings=noise.loadings,
+            basis=noise.basis,
+            residual=noise.residual,
             figures=figures,
         )
 
     def state(self) -> dict[str, Tensor]:
         """Return all that has been accumulated."""
-        sums, q = self.sums, len(self.averager.members)
-        empty = torch.zeros(0, q, dtype=torch.float64)
+        empty = torch.zeros(0, len(self.averager.members), dtype=torch.float64)
         return {
-            "count": torch.tensor(sums.count),
-            "sums/means": sums.means,
-            "sums/rows": sums.rows,
-            "sums/cross": sums.cross,
             "trace": torch.cat([*self.traces, empty]),
             "means": torch.stack(self.means) if self.means else empty,
-            "rows": torch.stack(self.rows) if self.rows else torch.zeros(0, self.averager.rows),
+            "rows": self.rows[: len(self.means)],
+            **{f"sums/{name}": part for name, part in self.sums.state().items()},
             **{f"stretches/{name}": part for name, part in self.stretches.state().items()},
         }
 
     def restore(self, state: dict[str, Tensor]) -> None:
         """Go on from a state."""
-        parts = (state[f"sums/{name}"].clone() for name in ("means", "rows", "cross"))
-        self.sums = StretchSums(int(state["count"]), *parts)
         self.traces = [state["trace"].clone()] if len(state["trace"]) else []
-        self.means, self.rows = list(state["means"].clone()), list(state["rows"].clone())
-        own = "stretches/"
-        self.stretches.restore(
-            {name.removeprefix(own): part for name, part in state.items() if name.startswith(own)}
-        )
+        self.means = list(state["means"].clone())
+        self.rows[: len(self.means)] = state["rows"]
+        self.sums = self._begin()
+        for name, part in (("sums", self.sums), ("stretches", self.stretches)):
+            own = f"{name}/"
+            part.restore({k.removeprefix(own): t for k, t in state.items() if k.startswith(own)})
 
 
 @frozen(eq=False)
@@ -202,8 +254,9 @@ class ChainResult:
 
     trace: (draws, q) mean losses of the data sets. means: (S, q) and rows: (S, N), their means and
     those of the re-weighted rows over each of S stretches. cross: (q, n) float32, covariances of
-    data-set means and unit losses within the stretches, on average; noise: how those of single
-    stretches deviate from it.
+    data-set means and unit losses within the stretches, on average; how those of single stretches
+    deviate from it is a noise of the loadings (S, q, r), the basis (r, n) and the residual (q, n).
+    What goes over the units is in memory or in a file; it is asked for some units at a time.
     figures: what else the sampler has to say about itself, by name, such as its `acceptance`.
     weighting: how draws count that do not all count the same, None where they do.
     """
@@ -212,9 +265,11 @@ class ChainResult:
     seed: int
     trace: Array
     means: Array
-    rows: Array
-    cross: Array
-    noise: Noise
+    rows: Matrix
+    cross: Matrix
+    loadings: Array
+    basis: Matrix
+    residual: Matrix | None
     figures: dict[str, float] = field(factory=dict)
     weighting: Weighting | None = None
 
@@ -223,46 +278,50 @@ class ChainResult:
         """Return S."""
         return len(self.means)
 
+    @property
+    def noise(self) -> Noise:
+        """Return how single stretches deviate, in memory."""
+        residual = None if self.residual is None else self.residual[:, :]
+        return Noise(self.loadings, self.basis[:, :], residual)
+
     def following(self, columns: Sequence[int]) -> "ChainResult":
         """Return the same chain as if it had followed some of its data sets only."""
         chosen = list(columns)
-        noise = self.noise
-        residual = None if noise.residual is None else noise.residual[chosen]
-        return ChainResult(
-            self.chain,
-            self.seed,
-            np.ascontiguousarray(self.trace[:, chosen]),
-            np.ascontiguousarray(self.means[:, chosen]),
-            self.rows,
-            np.ascontiguousarray(self.cross[chosen]),
-            Noise(np.ascontiguousarray(noise.loadings[:, chosen]), noise.basis, residual),
-            self.figures,
-            self.weighting,
+        if chosen == list(range(self.means.shape[1])):
+            return self
+        return evolve(
+            self,
+            trace=np.ascontiguousarray(self.trace[:, chosen]),
+            means=np.ascontiguousarray(self.means[:, chosen]),
+            cross=picked(self.cross, chosen),
+            loadings=np.ascontiguousarray(self.loadings[:, chosen]),
+            residual=None if self.residual is None else picked(self.residual, chosen),
         )
 
 
 _WEIGHTING = ("logs", "masses", "origin")
 
 
-def chain_arrays(chain: ChainResult) -> dict[str, Array]:
+def chain_arrays(chain: ChainResult) -> dict[str, Matrix]:
     """Return the arrays of a chain by name."""
-    noise = chain.noise
     found = {name: getattr(chain, name) for name in ("trace", "means", "rows", "cross")}
-    found |= {"noise/loadings": noise.loadings, "noise/basis": noise.basis}
-    if noise.residual is not None:
-        found["noise/residual"] = noise.residual
+    found |= {"noise/loadings": chain.loadings, "noise/basis": chain.basis}
+    if chain.residual is not None:
+        found["noise/residual"] = chain.residual
     if chain.weighting is not None:
         found |= {f"weighting/{n}": getattr(chain.weighting, n) for n in _WEIGHTING}
-    return {name: np.asarray(array, order="C") for name, array in found.items()}
+    return found
 
 
 def chain_of(
-    chain: int, seed: int, arrays: dict[str, Array], figures: dict[str, float]
+    chain: int, seed: int, arrays: Mapping[str, Matrix], figures: dict[str, float]
 ) -> ChainResult:
     """Put a chain together; raise KeyError where an array is missing."""
-    noise = Noise(arrays["noise/loadings"], arrays["noise/basis"], arrays.get("noise/residual"))
-    trace, means, rows, cross = (arrays[name] for name in ("trace", "means", "rows", "cross"))
-    weighting = None
+    trace, means, loadings = (np.asarray(arrays[n]) for n in ("trace", "means", "noise/loadings"))
+    rows, cross, basis = (arrays[name] for name in ("rows", "cross", "noise/basis"))
+    residual, weighting = arrays.get("noise/residual"), None
     if "weighting/logs" in arrays:
-        weighting = Weighting(*(arrays[f"weighting/{name}"] for name in _WEIGHTING))
-    return ChainResult(chain, seed, trace, means, rows, cross, noise, figures, weighting)
+        weighting = Weighting(*(np.asarray(arrays[f"weighting/{name}"]) for name in _WEIGHTING))
+    return ChainResult(
+        chain, seed, trace, means, rows, cross, loadings, basis, residual, dict(figures), weighting
+    )

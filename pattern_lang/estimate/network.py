@@ -7,12 +7,15 @@ copy of its own where a component is only a block of it.
 """
 
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import nullcontext
 
 import torch
 from attrs import define, field, frozen
 from torch import Tensor, nn
 
 from pattern_lang.estimate.kernels import SwiftLinear
+from pattern_lang.estimate.recall import Memory, Room
+from pattern_lang.estimate.recall_rows import ROWS
 from pattern_lang.estimate.selection import Selection
 
 Batch = Mapping[str, Tensor]
@@ -21,13 +24,15 @@ UnitLoss = Callable[[Batch], Tensor]
 # A column of our own in batches of rows whose losses are per position, (rows, P): the share of each
 # position in the mean loss, 0 where it has none.
 SHARES = "<shares>"
+_OURS = (SHARES, ROWS)
 
 
 @define(eq=False)
 class Seat:
-    """Which network a module's parameters belong to at present."""
+    """Which network a module's parameters belong to at present, and what is kept of its passes."""
 
     holder: "Network | None" = None
+    room: Room = field(factory=Room)
 
 
 @frozen(eq=False)
@@ -78,33 +83,52 @@ class Network:
         """Return the floating type that the network computes in."""
         return self.theta.dtype
 
-    def unit_loss(self, batch: Batch) -> Tensor:
-        """Return the loss of each row at `theta`, (rows,), or of each position, (rows, P)."""
-        self.show()
-        if not self.swift:
-            return self.raw_loss(batch)
-        with SwiftLinear():
-            return self.raw_loss(batch)
+    def unit_loss(self, batch: Batch, memory: Memory | None = None) -> Tensor:
+        """Return the loss of each row at `theta`, (rows,), or of each position, (rows, P).
 
-    def row_losses(self, batch: Batch) -> Tensor:
+        With a memory, what frozen parameters alone decide is not computed again.
+        """
+        self.show()
+        with SwiftLinear() if self.swift else nullcontext():
+            if memory is None:
+                return self.raw_loss(batch)
+            return memory.losses(self.raw_loss, batch)
+
+    @property
+    def moving(self) -> frozenset[int]:
+        """Return the identities of the parameters that move, in whole or in part."""
+        return frozenset(id(b.parameter) for b in self.bindings if b.grad is not None)
+
+    def memory(self, key: object, make: Callable[[nn.Module, Room], Memory]) -> Memory | None:
+        """Return the memory of some rows, which networks share in which the same parameters move.
+
+        None where all parameters move. `key` tells the memories of one module apart.
+        """
+        moving = self.moving
+        if all(id(parameter) in moving for parameter in self.module.parameters()):
+            return None
+        room = self.seat.room
+        return room.memory(moving, key, lambda: make(self.module, room))
+
+    def row_losses(self, batch: Batch, memory: Memory | None = None) -> Tensor:
         """Return one number for each row, (rows,), whose mean over all rows is the mean loss.
 
         Where losses are per position, a row's is their sum by the shares of the positions, so that
         the mean over a minibatch is an unbiased estimate of the mean over all positions.
         """
-        losses, shares = self.unit_loss(batch), batch.get(SHARES)
+        losses, shares = self.unit_loss(batch, memory), batch.get(SHARES)
         if shares is None:
             return losses
         shares = shares.to(losses.dtype)
         return torch.where(shares > 0, losses * shares, 0.0).sum(dim=1)
 
-    def gradient(self, batch: Batch) -> Tensor:
+    def gradient(self, batch: Batch, memory: Memory | None = None) -> Tensor:
         """Set `grad` to the gradient of the batch's mean loss; return its rows' losses, (rows,).
 
         The mean is taken by the weights that backward starts from, which spares two operations.
         """
         self.clear()
-        losses = self.row_losses(batch)
+        losses = self.row_losses(batch, memory)
         if len(self._even) != len(losses):
             self._even = torch.full_like(losses, 1 / len(losses), requires_grad=False)
         self.add_gradient(losses, self._even)
@@ -217,11 +241,9 @@ def _cut(vector: Tensor, shapes: Sequence[torch.Size]) -> list[Tensor]:
 
 
 def _without_shares(unit_loss: UnitLoss) -> UnitLoss:
-    """Return a loss that is not shown the column of our own."""
+    """Return a loss that is not shown the columns of our own."""
 
     def of_fields(batch: Batch) -> Tensor:
-        if SHARES in batch:
-            batch = {name: tensor for name, tensor in batch.items() if name != SHARES}
-        return unit_loss(batch)
+        return unit_loss({name: tensor for name, tensor in batch.items() if name not in _OURS})
 
     return of_fields

@@ -21,7 +21,6 @@ from attrs import evolve
 from pattern_lang.diagnostics import PatternError
 from pattern_lang.diagnostics.catalogue.estimates import ChainProcessFailed
 from pattern_lang.diagnostics.catalogue.inputs import UserCodeFailed
-from pattern_lang.estimate.chain import result_of
 from pattern_lang.estimate.errors import ChainDivergedError
 from pattern_lang.estimate.jobs import read_result, write_job, write_running
 from pattern_lang.estimate.keeping import Keeper
@@ -72,7 +71,7 @@ def run_processes(
         for line in sorted({line for f in folder.glob("told-*") for line in f.open()}):
             reporter.message(line.rstrip())
         _raise_errors(folder, states, posteriors)
-        return dict(_results(folder, tasks, posteriors, running, places, reporter))
+        return dict(_results(folder, tasks, running, places, reporter))
 
 
 def _place(folder: Path, number: int, place: Running) -> Running:
@@ -87,7 +86,6 @@ def _place(folder: Path, number: int, place: Running) -> Running:
 def _results(
     folder: Path,
     tasks: Sequence[Task],
-    posteriors: Sequence[Posterior],
     running: Sequence[Running],
     places: Sequence[Running],
     reporter: Reporter,
@@ -98,10 +96,9 @@ def _results(
             continue
         if running[task.posterior].folder is None:
             keeper = Keeper(places[task.posterior], task.chain, task.seed, reporter.message)
-            left = keeper.read()
-            assert left is not None  # or the process had not ended well
-            setting = posteriors[task.posterior].setting
-            yield task, result_of(setting, task.chain, task.seed, left)
+            result = keeper.result()
+            assert result is not None  # or the process had not ended well
+            yield task, result
 
 
 def _start(folder: Path, worker: int) -> Process:

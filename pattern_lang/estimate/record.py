@@ -22,7 +22,7 @@ from pattern_lang.ir.susceptibility import (
 )
 from pattern_lang.ir.tokens import TokenRows
 
-_MOMENTS = ("chi", "stderr", "mean", "sd", "mean_stderr")
+_MOMENTS = ("chi", "mean", "sd", "mean_stderr")
 _FIGURES = (
     "r_hat",
     "effective_draws",
@@ -38,7 +38,6 @@ def arrays_of(estimate: Estimate) -> dict[str, Array]:
     chi, units = estimate.susceptibility, estimate.units
     arrays: dict[str, Array] = {
         "chi": chi.chi,
-        "stderr": chi.stderr,
         "mean": chi.mean,
         "sd": chi.sd,
         "noise/loadings": chi.noise.loadings,

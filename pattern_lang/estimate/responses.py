@@ -21,10 +21,14 @@ the product is `φ̄_s (ℓ̄_C - ℓ̄_full) + φ̄ (ℓ̄_C,s - ℓ̄_C) - φ�
 replicates is the product of the means, and its spread carries, to first order, the noise of all
 three means and so of both chain sets.
 
-Every replicate is linear in a few vectors over the units: the covariances of single stretches as
-each chain keeps them, mean unit losses of every stretch, and how chains differ. So the noise is
-made of coefficients on these, and no (S, k, n) array exists (see `ir.noise`).
+Every replicate is linear in a few vectors over the units, the stack: the covariances of single
+stretches as each chain keeps them, mean unit losses of every stretch, and how chains differ. So the
+noise is made of coefficients on these, and no (S, k, n) array exists (see `ir.noise`). The stack
+itself is larger than χ where there are many data sets; it is read some units at a time, and so is
+all else here.
 """
+
+from itertools import pairwise
 
 import numpy as np
 from attrs import frozen
@@ -32,10 +36,7 @@ from attrs import frozen
 from pattern_lang.estimate.moments import Averager, ChainResult
 from pattern_lang.estimate.readout import Readout
 from pattern_lang.estimate.table import Array
-from pattern_lang.ir.noise import Noise
-
-_NUMBERS = 2**24  # of a basis, 64 MB of float32
-_FEWEST = 32
+from pattern_lang.ir.noise import blocks
 
 
 @frozen(eq=False)
@@ -69,104 +70,168 @@ class PosteriorResult:
         """Return the data sets' mean losses over every stretch, (S, q)."""
         return np.concatenate([chain.means for chain in self.chains])
 
-    def part_losses(self, part: int) -> Array:
-        """Return the mean unit losses of a part's rows over every stretch, (S, n) float32."""
-        found = [
-            self.averager.part_losses(rows, part) for chain in self.chains for rows in chain.rows
-        ]
-        return np.stack(found).astype(np.float32)
+    @property
+    def counts(self) -> list[int]:
+        """Return the number of stretches of each chain."""
+        return [chain.stretches for chain in self.chains]
+
+    @property
+    def owns(self) -> list[slice]:
+        """Return which of all stretches are those of each chain."""
+        ends = np.cumsum([0, *self.counts]).tolist()
+        return [slice(a, b) for a, b in pairwise(ends)]
 
 
-def response(result: PosteriorResult) -> tuple[Array, Noise]:
-    """Return J (k, n), the response before centring, and its noise."""
-    readout, units = result.readout, result.part_losses(0)
-    mean, unit_mean = result.means.mean(axis=0), units.mean(axis=0, dtype=np.float64)
-    cross, noise = _covariances(result, units)
-    jacobian = readout.anchored[:, None] * result.anchor_units - combine(readout.slopes, cross)
-    noise = noise.combined(-readout.slopes)
-    for part in np.flatnonzero(readout.explicit.any(axis=0)):
-        losses = units if part == 0 else result.part_losses(int(part))
-        jacobian += np.outer(readout.explicit[:, part], losses.mean(axis=0, dtype=np.float64))
-        noise = noise + _rows(losses, readout.explicit[:, part])
-    if readout.mixed.any():
-        assert result.full is not None  # sampled wherever an observable is mixed
-        others = result.full.part_losses(0)
-        away = unit_mean - others.mean(axis=0, dtype=np.float64)
-        level = combine(readout.mixed, mean[:, None])[:, 0]
-        jacobian -= np.outer(level, away)
-        moved = combine(readout.mixed, result.means.T).T
-        noise = noise + Noise(-moved[:, :, None], away[None].astype(np.float32))
-        noise = noise + _rows(units - others, -level)
-    return jacobian, _settled(noise)
+class Losses:
+    """Mean unit losses of a part's rows over every stretch, (S, n) float32, read by blocks."""
+
+    def __init__(self, result: PosteriorResult, part: int) -> None:
+        self.result, self.part = result, part
+        averager = result.averager
+        self.summed: Array | None = None
+        if averager.unit_of_row is not None:  # groups are few, and their rows anywhere
+            rows = (row for chain in result.chains for row in np.asarray(chain.rows))
+            found = [averager.part_losses(row, part) for row in rows]
+            self.summed = np.stack(found).astype(np.float32)
+
+    def of(self, units: slice) -> Array:
+        """Return those of some units, (S, w) float32."""
+        if self.summed is not None:
+            return self.summed[:, units]
+        rows = np.concatenate([chain.rows[:, units] for chain in self.result.chains])
+        if self.part:
+            rows *= self.result.averager.parts[self.part, units].numpy()
+        return rows
 
 
-def _covariances(result: PosteriorResult, units: Array) -> tuple[Array, Noise]:
-    """Return the covariances (q, n) over all draws, and their noise; units: (S, n)."""
-    chains, means = result.chains, result.means
-    counts = [chain.stretches for chain in chains]
-    total = sum(counts)
-    whole = np.zeros_like(chains[0].cross)
-    for count, chain in zip(counts, chains, strict=True):
-        whole += np.float32(count / total) * chain.cross
-    drift = means - means.mean(axis=0)
-    # Σ_s (L̄_s - L̄)(ℓ̄_s - ℓ̄): the means of the first factor are 0, so the second needs no centre.
-    # Row by row and without a library's product: equal estimates have to have equal bits.
-    away = (np.einsum("s,sn->n", row, units) for row in (drift.T / total).astype(np.float32))
-    cross = whole + np.stack(list(away))
-    centre = np.eye(total) - 1 / total
-    noise = Noise(drift[:, :, None] * centre[:, None, :], units)
-    start = 0
-    for count, chain in zip(counts, chains, strict=True):
-        own = slice(start, start + count)
-        noise = _grown(noise, _spread(chain.noise, own, total))
-        if len(chains) > 1:
-            noise = _grown(noise, _chain_mean(chain.cross - whole, own, total))
-        start += count
-    return cross, noise
+@frozen(eq=False)
+class Block:
+    """Some units: the response (k', w) float64, the stack (R, w) and the residual (k', w)."""
+
+    jacobian: Array
+    stack: Array
+    residual: Array | None
 
 
-def _spread(noise: Noise, own: slice, total: int) -> Noise:
-    """Return a chain's noise as that of its stretches among all."""
-    count, q, r = noise.loadings.shape
-    loadings = np.zeros((total, q, r))
-    loadings[own] = noise.loadings
-    residual = noise.residual
-    if residual is not None:
-        residual = np.float32((count / total) ** 2) * residual
-    return Noise(loadings, noise.basis, residual)
+class Pooled:
+    """The chains of one posterior together, read for the k' observables that have a part in it.
+
+    loadings: (S, k', R), how far each replicate of J is from their mean, on the stack.
+    """
+
+    def __init__(self, result: PosteriorResult) -> None:
+        readout = result.readout
+        self.result, self.owns = result, result.owns
+        self.rows = np.flatnonzero(readout.present)
+        self.used = np.flatnonzero(readout.slopes.any(axis=0))
+        self.slopes = readout.slopes[np.ix_(self.rows, self.used)]
+        self.explicit, self.mixed = readout.explicit[self.rows], readout.mixed[self.rows]
+        self.anchored = readout.anchored[self.rows]
+        self.parts = [int(part) for part in np.flatnonzero(self.explicit.any(axis=0)) if part]
+        self.units = {part: Losses(result, part) for part in (0, *self.parts)}
+        self.others = None
+        if self.mixed.any():
+            assert result.full is not None  # sampled wherever an observable is mixed
+            self.others = Losses(result.full, 0)
+        mean = result.means.mean(axis=0)
+        self.drift = (result.means - mean)[:, self.used]
+        self.level = combine(self.mixed, mean[:, None])[:, 0]
+        self.chains = [chain.following(self.used.tolist()) for chain in result.chains]
+        self.loadings = self._loadings()
+
+    @property
+    def count(self) -> int:
+        """Return S."""
+        return len(self.drift)
+
+    @property
+    def has_residual(self) -> bool:
+        """Tell whether chains left out some of how their stretches deviate."""
+        return any(chain.residual is not None for chain in self.chains)
+
+    def _loadings(self) -> Array:
+        """Return the loadings on what `block` stacks, in its order."""
+        each, rows = np.eye(self.count)[:, None, :], len(self.rows)
+        drift = self.drift @ self.slopes.T
+        found = [(self.explicit[:, 0] - drift)[:, :, None] * each]
+        found += [self.explicit[None, :, part, None] * each for part in self.parts]
+        for own, chain in zip(self.owns, self.chains, strict=True):
+            turned = np.zeros((self.count, rows, chain.loadings.shape[2]))
+            turned[own] = -np.einsum("kq,sqr->skr", self.slopes, chain.loadings)
+            found.append(turned)
+            if len(self.chains) > 1:
+                away = np.zeros((self.count, rows, len(self.used)))
+                away[own] = -self.slopes
+                found.append(away)
+        if self.others is not None:
+            moved = combine(self.mixed, self.result.means.T).T
+            found += [-moved[:, :, None], -self.level[None, :, None] * each]
+        return np.concatenate(found, axis=2)
+
+    def block(self, units: slice) -> Block:
+        """Return what there is about some units."""
+        losses = self.units[0].of(units)
+        crosses = [chain.cross[:, units] for chain in self.chains]
+        whole = np.zeros_like(crosses[0])
+        for count, cross in zip(self.result.counts, crosses, strict=True):
+            whole += np.float32(count / self.count) * cross
+        jacobian = self.anchored[:, None] * self.result.anchor_units[units]
+        jacobian -= combine(self.slopes, whole + self._drifts(losses))
+        stack = [_centred(losses)]
+        if self.explicit[:, 0].any():
+            jacobian += np.outer(self.explicit[:, 0], _mean(losses))
+        for part in self.parts:
+            own = self.units[part].of(units)
+            jacobian += np.outer(self.explicit[:, part], _mean(own))
+            stack.append(_centred(own))
+        for chain, cross in zip(self.chains, crosses, strict=True):
+            stack.append(chain.basis[:, units])
+            if len(self.chains) > 1:
+                stack.append(cross - whole)
+        if self.others is not None:
+            others = self.others.of(units)
+            gap = _mean(losses) - _mean(others)
+            jacobian -= np.outer(self.level, gap)
+            stack += [gap[None].astype(np.float32), _centred(losses - others)]
+        return Block(jacobian, np.concatenate(stack), self._residual(units))
+
+    def _drifts(self, losses: Array) -> Array:
+        """Return Σ_s (L̄_s - L̄)(ℓ̄_s - ℓ̄) / S, (q', w), of mean losses (S, w).
+
+        The means of the first factor are 0, so the second needs no centre. Row by row and without
+        a library's product: equal estimates have to have equal bits.
+        """
+        found = np.zeros((len(self.used), losses.shape[1]), dtype=np.float32)
+        for into, row in zip(found, (self.drift.T / self.count).astype(np.float32), strict=True):
+            np.einsum("s,sn->n", row, losses, out=into)
+        return found
+
+    def _residual(self, units: slice) -> Array | None:
+        if not self.has_residual:
+            return None
+        found = np.zeros((len(self.rows), units.stop - units.start))
+        for count, chain in zip(self.result.counts, self.chains, strict=True):
+            if chain.residual is not None:
+                share = (count / self.count) ** 2
+                found += combine(share * self.slopes**2, chain.residual[:, units])
+        return found
 
 
-def _chain_mean(away: Array, own: slice, total: int) -> Noise:
-    """Return what a chain's own covariances (q, n), less all, add to those of its stretches."""
-    q = len(away)
-    loadings = np.zeros((total, q, q))
-    loadings[own] = np.eye(q)
-    return Noise(loadings, away.astype(np.float32))
+def _mean(losses: Array) -> Array:
+    return np.asarray(losses.mean(axis=0, dtype=np.float64))
 
 
-def _rows(rows: Array, coefficients: Array) -> Noise:
-    """Return the noise of `coefficients (k,) · row s`, for rows (S, n)."""
-    eye = np.eye(len(rows)) - 1 / len(rows)
-    return Noise(coefficients[None, :, None] * eye[:, None, :], rows.astype(np.float32))
+def _centred(losses: Array) -> Array:
+    return (losses - _mean(losses)).astype(np.float32)
 
 
-def _grown(noise: Noise, more: Noise) -> Noise:
-    """Add noise a few directions at a time, so that no basis gets much larger than it may."""
-    step = max(_FEWEST, _NUMBERS // max(noise.units, 1))
-    for start in range(0, len(more.basis), step):
-        part = slice(start, start + step)
-        residual = more.residual if start == 0 else None
-        noise = _settled(noise + Noise(more.loadings[:, :, part], more.basis[part], residual))
-    return noise
-
-
-def _settled(noise: Noise) -> Noise:
-    """Return noise on a basis that is not too large, its loadings centred."""
-    centred = noise.centred()
-    n = max(noise.units, 1)
-    if len(noise.basis) * n <= _NUMBERS:
-        return centred
-    return centred.compressed(max(_FEWEST, _NUMBERS // n))
+def jacobian(result: PosteriorResult) -> Array:
+    """Return J (k, n) float64, the response before centring, without its noise."""
+    found = np.zeros((len(result.readout.present), len(result.anchor_units)))
+    pooled = Pooled(result)
+    for units in blocks(found.shape[1]):
+        found[pooled.rows, units] = pooled.block(units).jacobian
+    return found
 
 
 def combine(coefficients: Array, rows: Array) -> Array:
@@ -176,6 +241,7 @@ def combine(coefficients: Array, rows: Array) -> Array:
     estimates have to have equal bits. Coefficients are few and mostly 0.
     """
     total = np.zeros((len(coefficients), rows.shape[1]))
-    for number in np.flatnonzero(coefficients.any(axis=0)):
-        total += coefficients[:, number, None] * rows[number]
+    for into, own in zip(total, coefficients, strict=True):
+        for number in np.flatnonzero(own):
+            into += own[number] * rows[number]
     return total

@@ -42,34 +42,41 @@ def equalised(chains: Sequence[ChainResult], averager: Averager) -> tuple[ChainR
     weightings = [chain.weighting for chain in chains if chain.weighting is not None]
     if not weightings:
         return tuple(chains)
-    origins = np.array([float(weighting.origin) for weighting in weightings])
+    origins = np.array([float(weighting.origin[0]) for weighting in weightings])
     factors = np.exp(origins - origins.max())
     masses = [f * weighting.masses for f, weighting in zip(factors, weightings, strict=True)]
     whole = np.concatenate(masses)
+    # In memory as a whole: weighted draws are few where units are many.
+    stored = [(np.asarray(chain.rows), np.asarray(chain.cross)) for chain in chains]
     share, scales = [mass / whole.mean() for mass in masses], factors / whole.mean()
     means = _mean([_sum(u, c.means) for u, c in zip(share, chains, strict=True)], len(whole))
-    rows = _mean([_sum(u, c.rows) for u, c in zip(share, chains, strict=True)], len(whole))
-    apart = [
-        np.stack([averager.part_losses(row - rows, 0) for row in chain.rows]) for chain in chains
-    ]
+    rows = _mean([_sum(u, own) for u, (own, _) in zip(share, stored, strict=True)], len(whole))
+    apart = [np.stack([averager.part_losses(row - rows, 0) for row in own]) for own, _ in stored]
     cross = _mean(
         [
-            scale * len(u) * chain.cross + _products(u[:, None] * (chain.means - means), away)
-            for scale, u, chain, away in zip(scales, share, chains, apart, strict=True)
+            scale * len(u) * own + _products(u[:, None] * (chain.means - means), away)
+            for scale, u, chain, (_, own), away in zip(
+                scales, share, chains, stored, apart, strict=True
+            )
         ],
         len(whole),
     )
     found = []
-    for scale, u, chain, away in zip(scales, share, chains, apart, strict=True):
+    for scale, u, chain, (own_rows, own_cross), away in zip(
+        scales, share, chains, stored, apart, strict=True
+    ):
         drift = (u - u**2)[:, None] * (chain.means - means)
-        own = scale * chain.cross + (1 - u.mean()) * cross + _products(drift, away) / len(u)
+        noise = _noise(chain.noise, scale, u, cross, drift, away)
+        own = scale * own_cross + (1 - u.mean()) * cross + _products(drift, away) / len(u)
         found.append(
             evolve(
                 chain,
                 means=means + u[:, None] * (chain.means - means),
-                rows=(rows + u[:, None] * (chain.rows - rows)).astype(np.float32),
+                rows=(rows + u[:, None] * (own_rows - rows)).astype(np.float32),
                 cross=own.astype(np.float32),
-                noise=_noise(chain.noise, scale, u, cross, drift, away),
+                loadings=noise.loadings,
+                basis=noise.basis,
+                residual=noise.residual,
                 weighting=None,
             )
         )

@@ -105,13 +105,12 @@ def sample(
         results = [combined(result, matrix) for result in results]
         constants = combine(matrix, constants[:, None])[:, 0]
     table = inputs.units.table
-    share = table.size / table.size.sum()
-    chi = susceptibility(queries, results, table.size, constants)
+    chi, halves = susceptibility(queries, results, table.size, constants)
     return Estimate(
         susceptibility=chi,
         units=table,
         traces=tuple(trace for result in results for trace in chain_traces(result)),
-        diagnostics=tuple(diagnose(queries, result, share) for result in results),
+        diagnostics=tuple(map(partial(diagnose, queries), results, halves)),
         digests=_digests(queries, digests),
         sampled=means.store.missed,
         seconds=perf_counter() - started,
@@ -139,6 +138,7 @@ def sample_posteriors(
             chains = tuple(evolve(chain, figures=chain.figures | own) for chain in found)
             if place not in crew.stored and means.store.keep(keys[number], chains):
                 crew.clear(place)
+                chains = means.store.kept(keys[number]) or chains
             kept[number] = chains
     results = [
         _result(queries, posterior, chains or (), means.code)

@@ -10,11 +10,11 @@ from uuid import uuid4
 import numpy as np
 from attrs import evolve
 
+from pattern_lang.estimate.arrays import open_arrays, parts_of
 from pattern_lang.estimate.record import arrays_of, estimate_of, meta_of
-from pattern_lang.estimate.table import Array
 from pattern_lang.ir.susceptibility import Estimate, PosteriorDiagnostics
 
-SCHEMA = 1
+SCHEMA = 2
 _ARRAYS, _META = "arrays.safetensors", "meta.json"
 
 
@@ -32,9 +32,12 @@ def write_entry(folder: Path, estimate: Estimate) -> None:
     draft = folder.parent / f".draft-{uuid4().hex}"
     draft.mkdir()
     try:
-        raw = _pack(arrays_of(estimate))
-        (draft / _ARRAYS).write_bytes(raw)
-        seal = {"schema": SCHEMA, "sha256": hashlib.sha256(raw).hexdigest()}
+        digest = hashlib.sha256()
+        with (draft / _ARRAYS).open("wb") as file:
+            for part in parts_of({}, arrays_of(estimate)):
+                digest.update(part)
+                file.write(part)
+        seal = {"schema": SCHEMA, "sha256": digest.hexdigest()}
         write_json(draft / _META, {**meta_of(estimate), **seal})
         _settle(draft, folder)
     finally:
@@ -47,10 +50,11 @@ def read_entry(folder: Path) -> Estimate:
         meta = json.loads((folder / _META).read_text(encoding="utf-8"))
         if meta["schema"] != SCHEMA:
             raise EntryError(f"it has schema {meta['schema']}, not {SCHEMA}")
-        raw = (folder / _ARRAYS).read_bytes()
-        if hashlib.sha256(raw).hexdigest() != meta["sha256"]:
-            raise EntryError("its arrays are damaged")
-        return estimate_of(meta, _unpack(raw))
+        with (folder / _ARRAYS).open("rb") as file:
+            if hashlib.file_digest(file, "sha256").hexdigest() != meta["sha256"]:
+                raise EntryError("its arrays are damaged")
+        _, arrays = open_arrays(folder / _ARRAYS)
+        return estimate_of(meta, {name: np.asarray(array) for name, array in arrays.items()})
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise EntryError(f"{type(error).__name__}: {error}") from error
 
@@ -106,20 +110,6 @@ def _renamed(
         split_half=tuple((named[name], value) for name, value in item.split_half),
         reasons=tuple(re.sub(r"`([^`]*)`", replace, reason) for reason in item.reasons),
     )
-
-
-def _pack(arrays: dict[str, Array]) -> bytes:
-    from safetensors.numpy import save
-
-    packed: bytes = save({name: np.ascontiguousarray(a) for name, a in arrays.items()})
-    return packed
-
-
-def _unpack(raw: bytes) -> dict[str, Array]:
-    from safetensors.numpy import load
-
-    arrays: dict[str, Array] = load(raw)
-    return arrays
 
 
 def _settle(draft: Path, folder: Path) -> None:

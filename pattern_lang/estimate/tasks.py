@@ -75,6 +75,8 @@ def run_here(
 ) -> dict[Task, ChainResult]:
     """Run those of some chains that no other process has, one after the other.
 
+    Returns those that are not kept in the folders of `running`.
+
     Raises ChainDivergedError, and UserCodeFailed. `trouble` is told when a chain cannot be kept.
     """
     results = {}
@@ -85,7 +87,10 @@ def run_here(
                 continue
             keeper = Keeper(place, task.chain, task.seed, trouble)
             with posterior.running(code):
-                results[task] = run_chain(
+                result = run_chain(
                     posterior.setting, task.chain, task.seed, advance, task.posterior, keeper
                 )
+            if not keeper.kept_all:
+                results[task] = result
+            del result  # or it were still there while the next chain runs
     return results

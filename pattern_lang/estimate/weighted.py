@@ -83,7 +83,7 @@ class WeightedMoments:
         self.logs.append(logs.clone())
         if not self.room:
             sums = self.sums
-            self.stretches.add(sums.cross)
+            self.stretches.add(lambda units: sums.cross[:, units])
             self.means.append(sums.means)
             self.rows.append(sums.rows.float())
             self.masses.append(sums.mass)
@@ -107,7 +107,9 @@ class WeightedMoments:
         cross, noise = self.stretches.result()
         assert self.origin is not None  # of a chain with draws
         weighting = Weighting(
-            torch.cat(self.logs).numpy(), torch.stack(self.masses).numpy(), self.origin.numpy()
+            torch.cat(self.logs).numpy(),
+            torch.stack(self.masses).numpy(),
+            self.origin[None].numpy(),
         )
         return ChainResult(
             chain=chain,
@@ -116,7 +118,9 @@ class WeightedMoments:
             means=torch.stack(self.means).numpy(),
             rows=torch.stack(self.rows).numpy(),
             cross=cross,
-            noise=noise,
+            loadings=noise.loadings,
+            basis=noise.basis,
+            residual=noise.residual,
             figures=figures,
             weighting=weighting,
         )

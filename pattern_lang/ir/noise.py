@@ -9,6 +9,7 @@ as loadings on a basis, exactly while the basis may have as many directions as t
 beyond that to the leading ones, the rest as a variance for each entry.
 """
 
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -88,13 +89,16 @@ class Noise:
         if self.count < 2:
             found.fill(np.nan)
             return found
-        for row in range(k):
-            # ‖Z b_j‖ for every column b_j at once: through the triangle of Z's QR.
-            triangle = _triangle(self.factor(row)).astype(np.float32)
-            for start in range(0, self.units, _COLUMNS):
-                block = triangle @ self.basis[:, start : start + _COLUMNS]
-                found[row, start : start + _COLUMNS] = np.einsum("rj,rj->j", block, block)
+        triangles = self.triangles()
+        for columns in blocks(self.units):
+            found[:, columns] = squares(triangles, self.basis[:, columns])
         return found
+
+    def triangles(self) -> Singles:
+        """Return for every row T (at most r, r): ‖T b_j‖² is the square of an entry's error."""
+        # Through the triangle of Z's QR, which is smaller than Z and has the same norms.
+        rows = range(self.loadings.shape[1])
+        return np.stack([_triangle(self.factor(row)) for row in rows]).astype(np.float32)
 
     def replicates(self, row: int) -> Floats:
         """Return the deviations of one row, (S, n)."""
@@ -141,14 +145,18 @@ class Noise:
         a thousand-fold.
         """
         centred = self.loadings - self.loadings.mean(axis=0)
-        turn = directions(centred, self.basis, rank)
+        turn = directions(centred, gram_of(self.basis), rank)
         made = Noise(self.loadings @ turn.inverse, turn.kept(self.basis), self.residual)
         if turn.is_whole:
             return made
-        rest = self._squares()
+        rest = np.empty((self.loadings.shape[1], self.units), dtype=np.float32)
+        before, after = self.triangles(), made.triangles()
+        for columns in blocks(self.units):
+            lost = squares(before, self.basis[:, columns])
+            lost -= squares(after, made.basis[:, columns])
+            np.maximum(lost, 0.0, out=rest[:, columns])
         if self.residual is not None:
             rest += self.residual
-        np.maximum(rest - made._squares(), 0.0, out=rest)
         return evolve(made, residual=rest)
 
 
@@ -167,19 +175,19 @@ class Turn:
         """Return the new basis, (r', n)."""
         found = np.empty((len(self.forward), basis.shape[1]), dtype=np.float32)
         forward = self.forward.astype(np.float32)
-        for start in range(0, basis.shape[1], _COLUMNS):
-            found[:, start : start + _COLUMNS] = forward @ basis[:, start : start + _COLUMNS]
+        for columns in blocks(basis.shape[1]):
+            found[:, columns] = forward @ basis[:, columns]
         return found
 
 
-def directions(loadings: Floats, basis: Singles, rank: int, lost: Singles | None = None) -> Turn:
-    """Return the leading directions of rows `loadings @ basis`.
+def directions(loadings: Floats, gram: Floats, rank: int) -> Turn:
+    """Return the leading directions of rows `loadings @ basis`, at most `rank` of them.
 
-    loadings: (S, k, r). Rows count relative to their size over the S. What each of the k loses,
-    `Σ_s (lost part of row s, i)²`, is added to `lost`, (k, n).
+    loadings: (S, k, r). gram: (r, r), `basis @ basis.T`, float64: its small eigenvalues are what
+    rows that differ a thousand-fold in size are made of. Rows count relative to their size over
+    the S.
     """
     s, k, r = loadings.shape
-    gram = _gram(basis)
     values, vectors = np.linalg.eigh(gram)
     real = values > _ROUNDING * max(float(values[-1]), 1e-300) if r else values > 0
     values, vectors = values[real], vectors[:, real]
@@ -191,31 +199,45 @@ def directions(loadings: Floats, basis: Singles, rank: int, lost: Singles | None
     flat = weighted.reshape(s * k, -1)
     spread, turned = np.linalg.eigh(flat.T @ flat)
     order = np.argsort(spread)[::-1]
-    whole = float(spread.sum())
-    meant = order[: max(1, int(np.sum(spread > _ROUNDING * whole)))]
+    meant = order[: max(1, int(np.sum(spread > _ROUNDING * float(spread.sum()))))]
     kept = meant[:rank]
-    turn = Turn(turned[:, kept].T @ down, up @ turned[:, kept], len(meant) <= rank)
-    if lost is not None and not turn.is_whole:
-        rest = meant[rank:]
-        away, forward = inside @ turned[:, rest], turned[:, rest].T @ down
-        for row in range(k):
-            _add_squares(away[:, row], forward, basis, lost[row])
-    return turn
+    return Turn(turned[:, kept].T @ down, up @ turned[:, kept], len(meant) <= rank)
 
 
-def _add_squares(loadings: Floats, forward: Floats, basis: Singles, into: Singles) -> None:
-    """Add `Σ_s (loadings_s @ forward @ basis)²`, (n,), in blocks of columns."""
-    matrix = (_triangle(loadings) @ forward).astype(np.float32)
-    for start in range(0, basis.shape[1], _COLUMNS):
-        block = matrix @ basis[:, start : start + _COLUMNS]
-        into[start : start + _COLUMNS] += np.einsum("rj,rj->j", block, block)
+def squares(triangles: Singles, basis: Singles) -> Singles:
+    """Return ‖T b_j‖² for T of each row, (k, m, r), and each column of a basis, (r, n): (k, n)."""
+    found = np.empty((len(triangles), basis.shape[1]), dtype=np.float32)
+    for into, triangle in zip(found, triangles, strict=True):
+        turned = triangle @ basis
+        np.einsum("mj,mj->j", turned, turned, out=into)
+    return found
 
 
-def _gram(basis: Singles) -> Floats:
+def without(noise: Noise, variances: Singles) -> None:
+    """Take the basis's part off the squared errors of all entries, (k, n), in place.
+
+    What is left, never below 0, is the residual of that noise. There is none with one replicate.
+    """
+    if noise.count < 2:
+        return
+    triangles = noise.triangles()
+    for columns in blocks(noise.units):
+        rest = variances[:, columns]
+        np.subtract(rest, squares(triangles, noise.basis[:, columns]), out=rest)
+        np.maximum(rest, 0.0, out=rest)
+
+
+def blocks(n: int, width: int = _COLUMNS) -> Iterator[slice]:
+    """Yield slices of n columns, few enough at a time to stay in cache."""
+    for start in range(0, n, width):
+        yield slice(start, min(start + width, n))
+
+
+def gram_of(basis: Singles) -> Floats:
     """Return basis @ basis.T in float64, in blocks of columns."""
     total = np.zeros((len(basis), len(basis)))
-    for start in range(0, basis.shape[1], _COLUMNS):
-        block = basis[:, start : start + _COLUMNS].astype(np.float64)
+    for columns in blocks(basis.shape[1]):
+        block = basis[:, columns].astype(np.float64)
         total += block @ block.T
     return total
 

@@ -21,22 +21,28 @@ class Susceptibility:
     With `β = nβ / n`, re-weighting by `w` shifts `⟨φ⟩` by `β χ (w - 1)` to first order (Elliott &
     Murfet 2605.07980). Each row sums to zero over the units.
 
-    chi, stderr: (k, n) float32, per observable and unit. mean, sd: (k,) float64, posterior mean
+    chi: (k, n) float32, per observable and unit. mean, sd: (k,) float64, posterior mean
     and standard deviation, in the observable's unit (NaN where the mean is not estimated).
     noise: how replicates of χ, from separate stretches of the chains, deviate from it. They carry
-    the errors that units share; `stderr` is theirs for each entry, and calibrated: χ ± 1.96 stderr
-    covers 95 %. mean_stderr: (k,) float64, that of `mean`.
+    the errors that units share. mean_stderr: (k,) float64, that of `mean`.
     """
 
     observables: tuple[str, ...]
     observable_units: tuple[str, ...]
     chi: NDArray[np.float32]
-    stderr: NDArray[np.float32]
     mean: NDArray[np.float64]
     sd: NDArray[np.float64]
     noise: Noise
     nbeta: float
     mean_stderr: NDArray[np.float64] | None = None
+
+    @property
+    def stderr(self) -> NDArray[np.float32]:
+        """Return the standard error of every entry of χ, (k, n): χ ± 1.96 stderr covers 95 %.
+
+        It is worked out anew each time, as it would be as large as χ.
+        """
+        return self.noise.entries()
 
     @property
     def beta(self) -> float:

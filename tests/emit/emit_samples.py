@@ -162,7 +162,6 @@ def estimate(n: int = 900, seed: int = 0, table: UnitTable | None = None) -> Est
         observables=OBSERVABLES,
         observable_units=("nats",) * 3,
         chi=chi.astype(np.float32),
-        stderr=np.full((3, n), 0.002, np.float32),
         mean=np.array([0.011, 0.62, 2.31]),
         sd=SD,
         noise=noise_of(chi + noise),

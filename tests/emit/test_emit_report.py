@@ -14,6 +14,7 @@ from attrs import evolve
 from pattern_lang.emit import emit
 from pattern_lang.emit.report import svg
 from pattern_lang.emit.report.spectrum import directions
+from pattern_lang.ir.noise import noise_of
 from pattern_lang.ir.solution import Solution
 from pattern_lang.ir.susceptibility import Estimate, Spectrum, Susceptibility, UnitTable
 
@@ -202,7 +203,9 @@ def test_many_observables_and_posteriors(tmp_path: Path) -> None:
     k, n = 300, 400
     names = tuple(f"head[{i // 8},{i % 8}]" for i in range(k))
     chi = rng.standard_normal((k, n)).astype(np.float32)
-    many = Susceptibility(names, ("nats",) * k, chi, chi, np.zeros(k), np.ones(k), chi[None], 30.0)
+    many = Susceptibility(
+        names, ("nats",) * k, chi, np.zeros(k), np.ones(k), noise_of(np.stack([chi, -chi])), 30.0
+    )
     base = samples.estimate(n)
     diagnostics = tuple(evolve(base.diagnostics[0], posterior=name) for name in names[:40])
     traces = tuple(evolve(base.traces[i % 7], posterior=names[i]) for i in range(40))

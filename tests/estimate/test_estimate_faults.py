@@ -105,7 +105,7 @@ def test_small_excesses_keep_their_covariance() -> None:
     random = np.random.default_rng(0)
     draws = 4.0 + 0.003 * random.standard_normal((500, 1)) + 1e-4 * random.standard_normal((500, 6))
     averager = Averager((torch.arange(6),), torch.ones(1, 6, dtype=torch.bool), None, 6, 6)
-    sums = StretchSums.empty(averager)
+    sums = StretchSums.empty(averager, 500)
     for start in range(0, 500, 50):
         sums.add(torch.from_numpy(draws[start : start + 50]), averager)
     exact = ((draws.mean(1) - draws.mean()) @ (draws - draws.mean(0))) / 500

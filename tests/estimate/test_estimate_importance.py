@@ -14,7 +14,7 @@ from pattern_lang.estimate.conduct import weights as judged
 from pattern_lang.estimate.moments import Averager, ChainResult, chain_arrays, chain_of
 from pattern_lang.estimate.proposal import krylov
 from pattern_lang.estimate.readout import Readout
-from pattern_lang.estimate.responses import PosteriorResult, response
+from pattern_lang.estimate.responses import Losses, Pooled, PosteriorResult
 from pattern_lang.estimate.reweighing import equalised, pareto_k, weights_of
 from pattern_lang.estimate.segments import pair_segments
 from pattern_lang.estimate.weighted import WeightedMoments
@@ -70,14 +70,18 @@ def test_weighted_moments_are_those_of_all_draws(rise: float) -> None:
     one, none = np.eye(2), np.zeros(2)
     readout = Readout(one, one, 0 * one, none, np.zeros((2, 1)), none, np.ones(2, dtype=bool))
     result = PosteriorResult("m", readout, averager(n), np.zeros(n), np.zeros(2), flat, 0.0)
-    assert np.allclose(result.part_losses(0).mean(axis=0), mean, atol=1e-6)
-    jacobian, noise = response(result)
-    assert np.allclose(jacobian, -cov, atol=1e-5)
+    everything = slice(0, n)
+    assert np.allclose(Losses(result, 0).of(everything).mean(axis=0), mean, atol=1e-6)
+    pooled = Pooled(result)
+    block = pooled.block(everything)
+    assert np.allclose(block.jacobian, -cov, atol=1e-5)
     # Each stretch deviates by its share of the influence function of a ratio.
     edges = np.cumsum([0, *lengths * 3])
     influence = w[:, None, None] * (apart[:, :, None] * away[:, None] - cov)
     sums = np.stack([influence[a:b].sum(axis=0) for a, b in pairwise(edges)])
-    assert np.allclose(noise.loadings @ noise.basis, -len(sums) * sums, atol=2e-5)
+    deviations = pooled.loadings @ block.stack
+    deviations -= deviations.mean(axis=0)
+    assert np.allclose(deviations, -len(sums) * sums, atol=2e-5)
 
 
 def test_even_weights_are_no_weights() -> None:

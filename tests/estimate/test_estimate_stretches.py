@@ -1,11 +1,13 @@
 """Covariances of stretches, gathered one by one: exact while they fit, and honest beyond."""
 
+from functools import partial
+
 import numpy as np
 import pytest
 import torch
 
 from pattern_lang.estimate import stretches
-from pattern_lang.estimate.moments import Accumulator, Averager
+from pattern_lang.estimate.moments import Accumulator, Averager, StretchSums
 from pattern_lang.estimate.stretches import Stretches
 
 S, Q, N = 8, 3, 400
@@ -13,6 +15,10 @@ RANDOM = np.random.default_rng(0)
 # A signal, noise that units share in three directions, and a little of their own.
 SHARED = RANDOM.normal(size=(S, Q, 3)) @ RANDOM.normal(size=(3, N))
 MATRICES = 5 * RANDOM.normal(size=(Q, N)) + SHARED + 0.1 * RANDOM.normal(size=(S, Q, N))
+
+
+def columns_of(matrix: torch.Tensor, units: slice) -> torch.Tensor:
+    return matrix[:, units]
 
 
 def gathered(rank: int | None, monkeypatch: pytest.MonkeyPatch, stop: int | None = None):  # type: ignore[no-untyped-def]
@@ -26,7 +32,7 @@ def gathered(rank: int | None, monkeypatch: pytest.MonkeyPatch, stop: int | None
             state = {name: part.clone() for name, part in found.state().items()}
             found = Stretches(S, Q, N)
             found.restore(state)
-        found.add(torch.from_numpy(matrix))
+        found.add(partial(columns_of, torch.from_numpy(matrix).float()))
     return found.result()
 
 
@@ -62,10 +68,12 @@ def test_going_on(rank: int | None, stop: int, monkeypatch: pytest.MonkeyPatch) 
     assert np.array_equal(one[1].basis, other[1].basis)
 
 
-def test_a_chain_goes_on_after_any_block() -> None:
-    averager = Averager(
-        (torch.arange(6), torch.tensor([0, 2, 7])), torch.ones(1, 6, dtype=torch.bool), None, 6, 8
-    )
+@pytest.mark.parametrize("more", [0, 6])
+def test_a_chain_goes_on_after_any_block(more: int) -> None:
+    """Also where draws of a stretch are fewer than data sets, and so kept as they are."""
+    members = (torch.arange(6), torch.tensor([0, 2, 7]), *torch.arange(more)[:, None])
+    averager = Averager(members, torch.ones(1, 6, dtype=torch.bool), None, 6, 8)
+    assert len(StretchSums.empty(averager, 7).held) == (7 if more else 0)
     draws = torch.from_numpy(RANDOM.normal(size=(20, 8)))
 
     def run(stop: int | None) -> Accumulator:

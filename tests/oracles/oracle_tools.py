@@ -7,12 +7,12 @@ from estimate_samples import World
 from numpy.typing import NDArray
 
 from pattern_lang.estimate import SilentReporter
-from pattern_lang.estimate.assemble import calibrated_response, susceptibility
+from pattern_lang.estimate.assemble import calibrated_response, response, susceptibility
 from pattern_lang.estimate.chain_store import ChainStore, PosteriorKey
 from pattern_lang.estimate.crew import Means
 from pattern_lang.estimate.inputs import load_inputs
 from pattern_lang.estimate.journal import Journal
-from pattern_lang.estimate.responses import PosteriorResult, response
+from pattern_lang.estimate.responses import PosteriorResult
 from pattern_lang.estimate.sampling import prepare_posteriors, sample_posteriors
 from pattern_lang.estimate.tasks import one_thread
 from pattern_lang.estimate.user_code import UserCode
@@ -94,9 +94,8 @@ def jacobian(queries: Queries) -> tuple[Floats, Floats]:
 
 def estimated(queries: Queries, rows: int, digest: str = "oracle") -> Susceptibility:
     """Return χ over single rows, without the cache; chains are seeded by `digest`."""
-    return susceptibility(
-        queries, posteriors(queries, digest), np.ones(rows), np.zeros(len(queries.observables))
-    )
+    constants = np.zeros(len(queries.observables))
+    return susceptibility(queries, posteriors(queries, digest), np.ones(rows), constants)[0]
 
 
 __all__ = [

@@ -4,6 +4,7 @@ Linear regression has a Gaussian posterior, of any block of its parameters too; 
 posterior is a Dirichlet law for each context.
 """
 
+import attrs
 import numpy as np
 import pytest
 from estimate_samples import World, ask, observable, only, run, sgld
@@ -11,6 +12,8 @@ from numpy.typing import NDArray
 from oracle_tools import jacobian_replicates, posteriors
 from scipy.special import digamma, polygamma
 
+from pattern_lang.estimate import pooling
+from pattern_lang.estimate.assemble import susceptibility
 from pattern_lang.ir.observables import (
     FreeEnergy,
     LearningCoefficient,
@@ -235,3 +238,36 @@ def test_a_restricted_row_of_a_bigram_model(world: World) -> None:
     assert np.abs(z).max() < 3, z
     # And not by chance: without its product of two means the estimate would be far off.
     assert np.abs(published[~firsts] / error[1, ~firsts]).max() > 3
+
+
+def test_errors_of_entries_do_not_depend_on_the_directions_kept(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A basis of few directions, for two posteriors and four chains, leaves the rest as variances."""
+    model, data = setting(world)
+    part = ParameterGlob(model, "a")
+    kinds = [
+        observable("published", Restricted(Loss(model, data), part, "two-chain")),
+        observable("whole", Loss(model, data)),
+        observable("llc", Restricted(LearningCoefficient(model, data, held=False), part)),
+        observable("energy", FreeEnergy(model, data)),
+    ]
+    queries = ask(data, kinds, attrs.evolve(SETTINGS, draws=80, thin=2))
+    results, size, zero = posteriors(queries), np.arange(1, 11), np.zeros(len(kinds))
+    whole, agreed = susceptibility(queries, results, size, zero)
+    assert whole.noise.residual is None
+    monkeypatch.setattr(pooling, "_NUMBERS", 0)
+    monkeypatch.setattr(pooling, "_FEWEST", 6)
+    found, others = susceptibility(queries, results, size, zero)
+    assert found.noise.residual is not None
+    assert len(found.noise.basis) == 6
+    assert np.array_equal(found.chi, whole.chi)
+    assert np.abs(whole.chi.sum(axis=1)).max() < 1e-5 * np.abs(whole.chi).max()
+    # Errors are what they were, or larger where a direction left out cancelled another.
+    left = found.noise.residual > 0
+    assert left.mean() > 0.5
+    assert found.stderr[left] == pytest.approx(whole.stderr[left], rel=1e-3)
+    assert (found.stderr > 0.999 * whole.stderr).all()
+    for mine, theirs in zip(others, agreed, strict=True):
+        assert mine.keys() == theirs.keys()
+        assert list(mine.values()) == pytest.approx(list(theirs.values()), abs=0.05)

@@ -78,7 +78,6 @@ def numbers_of(pattern: ir.WeightPattern) -> Estimated:
         names,
         ("nats",) * k,
         chi.astype(np.float32),
-        np.zeros((k, UNITS), dtype=np.float32),
         np.zeros(k),
         np.ones(k),
         noise_of(replicates),

@@ -48,7 +48,6 @@ def estimate(
         observables=NAMES[:rows],
         observable_units=("nats",) * rows,
         chi=chi.astype(np.float32),
-        stderr=np.zeros((rows, n), dtype=np.float32),
         mean=np.zeros(rows),
         sd=np.broadcast_to(np.asarray(sd, dtype=np.float64), (rows,)).copy(),
         noise=noise_of(replicates),

@@ -1,0 +1,28 @@
+"""Memory of an estimate grows with the size of χ, and with nothing larger."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+BENCHMARK = Path(__file__).resolve().parents[2] / "benchmarks" / "memory.py"
+
+
+def taken(units: int) -> tuple[float, float]:
+    """Return what an estimate of 64 observables takes, and the size of its χ, in MiB."""
+    command = [sys.executable, str(BENCHMARK), "--units", str(units), "--observables", "64"]
+    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
+    run = subprocess.run(command, check=True, capture_output=True, env=environment, text=True)
+    found = json.loads(run.stdout)
+    return found["taken_mib"], found["chi_mib"]
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="memory is read from /proc")
+def test_memory_grows_with_the_mean_and_the_variance_of_each_entry() -> None:
+    (few, small), (many, large) = taken(100_000), taken(400_000)
+    # 2 for these, 0.25 for mean losses of 16 stretches, vectors over the units, and what the
+    # allocator makes of it; 19 when chains were kept in memory and put together at once.
+    assert (many - few) / (large - small) < 4
