@@ -20,7 +20,7 @@ _CHAIN = ("kind", "nbeta", "localization", "chains", "draws", "burn_in", "seed")
 _SETTINGS = {
     "laplace": ("kind", "nbeta", "localization"),
     "hmc": _CHAIN,
-    "sgld": (*_CHAIN, "step", "batch", "thin"),
+    "sgld": (*_CHAIN, "step", "batch", "thin", "estimator"),
 }
 
 _PLACE = re.compile(r"^(?P<name>.*?)(?P<place>(:\d+){0,2})$", re.DOTALL)

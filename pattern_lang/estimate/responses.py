@@ -45,7 +45,8 @@ class PosteriorResult:
 
     anchor_units: (n,) unit losses at θ*. anchor_means: (q,) mean losses at θ*. stiffness: ε (nβ h
     + γ) for the sharpest curvature h at θ*, NaN where the step adapts. full: what was sampled over
-    all parameters, where this is a component and an observable needs both.
+    all parameters, where this is a component and an observable needs both. pathwise: covariances are
+    derivatives along the chains, whole in each stretch, so the drift between stretches is no part.
     """
 
     name: str
@@ -56,6 +57,7 @@ class PosteriorResult:
     chains: tuple[ChainResult, ...]
     stiffness: float
     full: "PosteriorResult | None" = None
+    pathwise: bool = False
 
     @property
     def trace(self) -> Array:
@@ -132,6 +134,8 @@ class Pooled:
             self.others = Losses(result.full, 0)
         mean = result.means.mean(axis=0)
         self.drift = (result.means - mean)[:, self.used]
+        if result.pathwise:
+            self.drift = np.zeros_like(self.drift)
         self.level = combine(self.mixed, mean[:, None])[:, 0]
         self.chains = [chain.following(self.used.tolist()) for chain in result.chains]
         self.loadings = self._loadings()

@@ -22,7 +22,13 @@ from pattern_lang.estimate.inputs import Inputs
 from pattern_lang.estimate.layout import Layout, lay_out
 from pattern_lang.estimate.models import LoadedModel
 from pattern_lang.estimate.moments import ChainResult
-from pattern_lang.estimate.needs import Place, places, plan_of, user_observables
+from pattern_lang.estimate.needs import (
+    Place,
+    differentiated,
+    places,
+    plan_of,
+    user_observables,
+)
 from pattern_lang.estimate.network import restricted
 from pattern_lang.estimate.posterior import prepare
 from pattern_lang.estimate.precision import settled
@@ -63,7 +69,8 @@ def _prepare(
         (_probe(item, inputs, model), item.function.file.origin or model.source.origin)
         for item in user_observables(queries, place)
     ]
-    return layout, prepare(model, layout, queries.sampler, code, probes)
+    covarying = differentiated(queries, place) if queries.sampler.is_pathwise else ()
+    return layout, prepare(model, layout, queries.sampler, code, probes, covarying)
 
 
 def _probe(item: UserObservable, inputs: Inputs, model: LoadedModel) -> Probe:
@@ -206,7 +213,14 @@ def _result(
     with posterior.running(code):
         stiffness = stiffness_of(setting) if setting.sampler.kind == "sgld" else nan
     return PosteriorResult(
-        place.name, readout, setting.averager, units.numpy(), means, tuple(chains), stiffness
+        place.name,
+        readout,
+        setting.averager,
+        units.numpy(),
+        means,
+        tuple(chains),
+        stiffness,
+        pathwise=setting.sampler.is_pathwise,
     )
 
 
