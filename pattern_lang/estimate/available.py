@@ -166,10 +166,7 @@ def _check_sampler(sampler: Sampler) -> Iterator[Problem]:
     if sampler.is_pathwise and not sampler.localization > 0:
         rule = "without localization nothing keeps pathwise derivatives from growing"
         advice = 'write a `localization` above 0, or leave out `estimator: "pathwise"`'
-        value = f"{sampler.localization:g}"
-        yield WrongSetting(
-            span=span, setting="localization", value=value, rule=rule, advice=advice
-        )
+        yield WrongSetting(span=span, setting="localization", value="0", rule=rule, advice=advice)
     if sampler.kind == "rmsprop_sgld":
         yield from _check_adaptive(sampler)
 

@@ -125,7 +125,9 @@ def followed_data(queries: Queries, place: Place) -> tuple[DataSource, ...]:
 def differentiated(queries: Queries, place: Place) -> tuple[int, ...]:
     """Return which followed data sets, by number, an observable has a covariance with."""
     followed = followed_data(queries, place)
-    wanted = {p.on for p in primitives_of(queries, place) if isinstance(p, Loss | LearningCoefficient)}
+    wanted = {
+        p.on for p in primitives_of(queries, place) if isinstance(p, Loss | LearningCoefficient)
+    }
     return tuple(number for number, data in enumerate(followed) if data in wanted)
 
 

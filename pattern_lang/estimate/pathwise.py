@@ -6,8 +6,8 @@ step,
 
     v ← v - (ε/2) [(nβ H_m + γ) v + ∇f],
 
-with H_m the Hessian of the minibatch's loss, here by a difference of two gradients. The susceptibility
-is the derivative of a mean, so it is the mean of a derivative:
+with H_m the Hessian of the minibatch's loss, here by a difference of two gradients. The
+susceptibility is the derivative of a mean, so it is the mean of a derivative:
 
     -Cov(f, ℓ_j) = d⟨ℓ_j⟩/dt = ⟨∇ℓ_j · v⟩.
 
@@ -36,8 +36,8 @@ from pattern_lang.ir.queries import Sampler
 
 REACH = {torch.float32: 5e-3, torch.float64: 1e-6}
 """Differences reach so many of the standard deviations that localisation alone allows, 1/√γ. They
-are one-sided: in float32, their own error and that of rounding are then of one size, both well below
-a per cent of a derivative along the gradient."""
+are one-sided: in float32, their own error and that of rounding are then of one size, both well
+below a per cent of a derivative along the gradient."""
 
 
 class Tangents:

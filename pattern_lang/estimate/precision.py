@@ -56,7 +56,12 @@ def settled(setting: Setting) -> tuple[Setting, Rounding | None]:
     sampler, rows = setting.sampler, setting.rows
     draws = sampler.chains * sampler.draws
     langevin = sampler.kind in ("sgld", "rmsprop_sgld")
-    if not langevin or sampler.is_pathwise or draws < _FEWEST_DRAWS or not narrow_pays(setting.network, rows):
+    if (
+        not langevin
+        or sampler.is_pathwise
+        or draws < _FEWEST_DRAWS
+        or not narrow_pays(setting.network, rows)
+    ):
         return setting, None
     try:
         rounding = measure(setting)

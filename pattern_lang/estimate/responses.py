@@ -45,8 +45,8 @@ class PosteriorResult:
 
     anchor_units: (n,) unit losses at θ*. anchor_means: (q,) mean losses at θ*. stiffness: ε (nβ h
     + γ) for the sharpest curvature h at θ*, NaN where the step adapts. full: what was sampled over
-    all parameters, where this is a component and an observable needs both. pathwise: covariances are
-    derivatives along the chains, whole in each stretch, so the drift between stretches is no part.
+    all parameters, where this is a component and an observable needs both. pathwise: covariances
+    are derivatives along the chains, whole in each stretch: drifts between them are no part.
     """
 
     name: str

@@ -34,7 +34,6 @@ class Sampler:
     estimator: str = COVARIANCE
     origin: Span | None = field(default=None, eq=False, repr=False)
 
-
     @property
     def is_pathwise(self) -> bool:
         """Return whether susceptibilities are means of derivatives along the chains."""

@@ -11,8 +11,8 @@ from attrs import evolve
 from estimate_samples import POLYNOMIAL, World, ask, observable, run, sgld
 from numpy.typing import NDArray
 from oracle_tools import StepLaw, estimated, jacobian
-from test_components_exact import A, D, NBETA, RESIDUALS, START, X
 from test_components_exact import MODEL as LINE
+from test_components_exact import NBETA, RESIDUALS, START, A, D, X
 from test_linear_gaussian import GAMMA, PROBE, TRAIN, Problem
 from test_linear_gaussian import NBETA as NBETA_OF_TRAIN
 from test_linear_gaussian import setting as regression
@@ -202,9 +202,7 @@ def test_many_directions_make_little_noise(world: World) -> None:
     d = 400
     world.write("model.py", POLYNOMIAL)
     random = np.random.default_rng(0)
-    rows = [
-        {"r": r, "coef": [0.0, 0.5 + random.random(), 0.0, 0.0, 0.0]} for r in range(d)
-    ]
+    rows = [{"r": r, "coef": [0.0, 0.5 + random.random(), 0.0, 0.0, 0.0]} for r in range(d)]
     data, model = world.rows("train", rows), world.model(d=d)
     settings = pathwise(step=0.05, nbeta=10.0 * d, draws=100, thin=2, burn_in=60, chains=2)
     loss = observable("loss", Loss(model, data))

@@ -75,7 +75,7 @@ class NoDerivative(Problem):
         "a loss"
     )
     label = "has no gradient"
-    help = "write `estimator: \"covariance\"` in the `estimate` statement"
+    help = 'write `estimator: "covariance"` in the `estimate` statement'
 
     observable: str
 
