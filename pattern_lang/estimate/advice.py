@@ -8,6 +8,10 @@ from pattern_lang.estimate.chain import Setting
 from pattern_lang.estimate.network import Network
 
 _ITERATIONS = 12
+TANGENT_ADVICE = (
+    'write `estimator: "covariance"`, or a larger `localization`: the loss curves down more '
+    "steeply than it holds"
+)
 
 
 def advise(setting: Setting) -> str:

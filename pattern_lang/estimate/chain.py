@@ -54,6 +54,12 @@ class Setting:
         """Return the gradient steps of one chain."""
         return self.sampler.burn_in + self.sampler.thin * sum(self.segments)
 
+    @property
+    def losses(self) -> int:
+        """Return how many losses are evaluated at each draw."""
+        again = (1 + len(self.differentiated)) * self.averager.rows
+        return self.rows.width + (again if self.sampler.is_pathwise else 0)
+
 
 class Run(Protocol):
     """A chain in the making."""
@@ -227,7 +233,8 @@ class _Sampling:
         if self.tangents is not None:
             slopes = self.tangents.slopes()
             if not math.isfinite(slopes.sum().item()):
-                raise self._diverged("a pathwise derivative grew without bound")
+                symptom = "a pathwise derivative grew without bound"
+                raise ChainDivergedError(self.posterior, self.chain, self.done, symptom, True)
             self.moments.add_slopes(self.tangents.chosen, slopes)
         self.filled += 1
         if self.filled == min(len(self.block), self.moments.room):

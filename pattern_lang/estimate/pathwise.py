@@ -27,10 +27,11 @@ import torch
 from attrs import evolve
 from torch import Generator, Tensor
 
-from pattern_lang.estimate.evaluate import Rows, evaluator
+from pattern_lang.estimate.evaluate import Rows, block_length, evaluator
 from pattern_lang.estimate.members import MemberBatches
 from pattern_lang.estimate.moments import Averager
 from pattern_lang.estimate.network import Batch, Network
+from pattern_lang.estimate.recall import Memory
 from pattern_lang.estimate.steps import Step
 from pattern_lang.ir.queries import Sampler
 
@@ -68,11 +69,11 @@ class Tangents:
             for number in chosen
         ]
         units = units_alone(rows, averager)
-        self.evaluate = evaluator(network, units)
+        self.evaluate = evaluator(network, units, often=True)
         self.base = torch.zeros(averager.rows, dtype=torch.float64)
         self.ends = torch.empty(2, averager.rows, dtype=torch.float64)
 
-    def push(self, batch: Batch) -> None:
+    def push(self, batch: Batch, memory: Memory | None = None) -> None:
         """Find what moves each tangent in the step to come; `grad` holds the batch's gradient."""
         network = self.network
         self.gradient.copy_(network.grad)
@@ -86,7 +87,7 @@ class Tangents:
             length = float(value.norm())
             if length > 0 and self.sampler.nbeta > 0:
                 network.theta.add_(value, alpha=self.reach / length)
-                network.gradient(batch)
+                network.gradient(batch, memory)
                 network.theta.copy_(self.place)
                 change = network.grad.sub_(self.gradient)
                 force.add_(change, alpha=self.sampler.nbeta * length / self.reach)
@@ -140,7 +141,9 @@ class Tangents:
 def units_alone(rows: Rows, averager: Averager) -> Rows:
     """Return the re-weighted rows without the others, without rounding."""
     count = rows.reweighted
-    block = {name: tensor[:count] for name, tensor in rows.blocks[0].items()}
+    block = rows.blocks[0]
+    if block_length(block) > count:
+        block = {name: tensor[:count] for name, tensor in block.items()}
     present = None if rows.present[0] is None else rows.present[0][:count]
     order = None if rows.order is None else rows.order[: averager.rows]
     whole = count if present is None else int(present.sum())
