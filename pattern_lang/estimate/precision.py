@@ -20,8 +20,8 @@ from pattern_lang.estimate.steps import stepper
 
 Evaluate = Callable[[Tensor, Tensor], None]
 
-_POINTS, _BETWEEN = 6, 3  # points of the walk that are compared, and steps between them
-_ENTRIES = 2048  # losses that are compared, of each block
+_POINTS, _BETWEEN = 5, 2  # points of the walk that are compared, and steps between them
+_ENTRIES = 1024  # losses that are compared, of each block
 _SHARE = 0.5  # of a standard error, that rounding may amount to
 _FEWEST_DRAWS = 32  # below, there is too little to win
 
