@@ -114,7 +114,11 @@ def operations(case: dict[str, Any]) -> float:
 def side_by_side(name: str, peer: Path, folder: Path, repeats: int) -> list[list[str]]:
     """Return rows of the table for one case: ours, devinterp's, ours by pathwise derivatives."""
     own, case = Path(sys.executable), CASES[name]
-    runs: dict[str, list[dict[str, Any]]] = {"pattern-lang": [], "devinterp 2.0.1": [], "pathwise": []}
+    runs: dict[str, list[dict[str, Any]]] = {
+        "pattern-lang": [],
+        "devinterp 2.0.1": [],
+        "pathwise": [],
+    }
     for repeat in range(case.get("repeats", repeats)):
         seeded = case | {"seed": repeat + 1}
         runs["pattern-lang"].append(run(own, "ours", seeded, folder))
