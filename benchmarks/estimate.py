@@ -25,7 +25,14 @@ PAGE = HERE.parent / "docs" / "benchmarks.md"
 SECTION = re.compile(r"(<!-- estimate: [^\n]*-->\n).*?(<!-- end of estimate -->)", re.DOTALL)
 PEER = ("pandas", "pydantic", "tqdm", "xarray", "zarr")
 
-COMMON = {"step": 1e-3, "nbeta": 30, "localization": 300, "burn_in": 15, "thin": 1}
+COMMON: dict[str, Any] = {
+    "step": 1e-3,
+    "nbeta": 30,
+    "localization": 300,
+    "burn_in": 15,
+    "thin": 1,
+    "estimator": "covariance",
+}
 CASES: dict[str, dict[str, Any]] = {
     "attention, batch 8": {"model": "attention", "batch": 8, "rows": 48, "chains": 4, "draws": 25},
     "attention, batch 32": {
@@ -45,7 +52,6 @@ CASES: dict[str, dict[str, Any]] = {
         "draws": 100,
     },
 }
-THINNED = 5  # steps between our draws, where the standard error is to be the same
 # Terms summed by the linear maps for a token; forward takes two operations each, backward four.
 TERMS = {"attention": 2 * 4 * 128**2 + 128 * 5_000, "brackets": 3 * 12 * 64**2 + 64 * 8}
 LENGTH = {"attention": 128, "brackets": 48}
@@ -106,23 +112,28 @@ def operations(case: dict[str, Any]) -> float:
 
 
 def side_by_side(name: str, peer: Path, folder: Path, repeats: int) -> list[list[str]]:
-    """Return rows of the table for one case: ours, devinterp's, ours with fewer evaluations."""
+    """Return rows of the table for one case: ours, devinterp's, ours by pathwise derivatives."""
     own, case = Path(sys.executable), CASES[name]
-    runs: dict[str, list[dict[str, Any]]] = {"pattern-lang": [], "devinterp 2.0.1": [], "thin": []}
+    runs: dict[str, list[dict[str, Any]]] = {
+        "pattern-lang": [],
+        "devinterp 2.0.1": [],
+        "pathwise": [],
+    }
     for repeat in range(case.get("repeats", repeats)):
         seeded = case | {"seed": repeat + 1}
         runs["pattern-lang"].append(run(own, "ours", seeded, folder))
         runs["devinterp 2.0.1"].append(run(peer, "peer", seeded, folder))
-        runs["thin"].append(run(own, "ours", seeded | {"thin": THINNED}, folder))
+        pathwise = seeded | {"estimator": "pathwise"}
+        runs["pathwise"].append(run(own, "ours", pathwise, folder))
     theirs = runs["devinterp 2.0.1"]
     rows = []
     for tool, found in runs.items():
-        label = f"pattern-lang, {THINNED} steps a draw" if tool == "thin" else tool
+        label = "pattern-lang, pathwise" if tool == "pathwise" else tool
         z = agreement(found, theirs) if tool != "devinterp 2.0.1" else "–"
         cells = [f"{seconds(found):.1f}", f"{seconds(found) / seconds(theirs):.2f}"]
         cells += [f"{np.mean([f['share'] for f in found]):.0%}", coefficient(found), z]
         cells += [f"{error(found):.4f}", spread(found)]
-        cells += [f"{work(found) / work(theirs):.3f}"]
+        cells += [f"{work(found) / work(theirs):.4f}"]
         rows.append([name, label, *cells])
     return rows
 

@@ -29,7 +29,8 @@ pattern p {{
   minimize sum_squares(w - 1)
   estimate sgld(
     step: {step}, nbeta: {nbeta}, localization: {localization}, batch: {batch}, chains: {chains},
-    draws: {draws}, burn_in: {burn_in}, thin: {thin} steps, seed: {seed}
+    draws: {draws}, burn_in: {burn_in}, thin: {thin} steps, seed: {seed},
+    estimator: "{estimator}"
   )
 }}
 """

@@ -21,7 +21,7 @@ _SETTINGS = {
     "laplace": ("kind", "nbeta", "localization"),
     "hmc": _CHAIN,
     "importance": ("kind", "nbeta", "localization", "chains", "draws", "seed"),
-    "sgld": (*_CHAIN, "step", "batch", "thin"),
+    "sgld": (*_CHAIN, "step", "batch", "thin", "estimator"),
 }
 
 _PLACE = re.compile(r"^(?P<name>.*?)(?P<place>(:\d+){0,2})$", re.DOTALL)

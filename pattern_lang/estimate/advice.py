@@ -8,6 +8,11 @@ from pattern_lang.estimate.chain import Setting
 from pattern_lang.estimate.network import Network
 
 _ITERATIONS = 12
+_SETTLED = 0.02  # relative change of the curvature from one iteration to the next
+TANGENT_ADVICE = (
+    'write `estimator: "covariance"`, or a larger `localization`: the loss curves down more '
+    "steeply than it holds"
+)
 
 
 def advise(setting: Setting) -> str:
@@ -65,7 +70,8 @@ def sharpest_direction(
 
     With `scale` (d,), that of √S H √S, S = diag(scale): the curvature as a step sees it that is
     scaled so. Products with the Hessian are differences of gradients `reach` to either side,
-    on `rows` rows: as many as a minibatch has, where nothing else is said.
+    on `rows` rows: as many as a minibatch has, where nothing else is said. Iterations end where the
+    curvature no longer changes by more than 2 %.
     """
     network = setting.network
     network.reset()
@@ -88,7 +94,9 @@ def sharpest_direction(
             network.gradient(dict(batch))
             ends.append(network.grad.clone())
         product = (ends[0] - ends[1]).mul_(root).mul_(length / (2 * reach))
-        value = float(direction @ product)
+        before, value = value, float(direction @ product)
+        if abs(value - before) < _SETTLED * abs(value):
+            break
     network.reset()
     return value, direction
 

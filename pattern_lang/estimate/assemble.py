@@ -115,10 +115,18 @@ def _with_rest(noise: Noise, variances: Array | None) -> Noise:
 
 
 def widenings(result: PosteriorResult) -> Array:
-    """Return by how much errors are larger than the replicates' own, (k,), see `widening`."""
+    """Return by how much errors are larger than the replicates' own, (k,), see `widening`.
+
+    A pathwise derivative follows where the chain has been: of an autoregression ρ it has two poles
+    for one, and so (1 + ρ)² / (1 + ρ²) times the autocorrelation time, at most twice.
+    """
     length = result.trace.shape[1] / result.chains[0].stretches
     count = sum(result.counts)
-    return np.array([widening(tau, length, count) for tau in autocorrelation_times(result)])
+    times = autocorrelation_times(result)
+    if result.pathwise:
+        slopes = np.stack([chain.slopes for chain in result.chains])
+        times = np.maximum(2 * times, _times_of(slopes, result.readout.slopes))
+    return np.array([widening(tau, length, count) for tau in times])
 
 
 def response(result: PosteriorResult) -> tuple[Array, Noise]:
@@ -180,10 +188,13 @@ def _mean_variances(result: PosteriorResult) -> Array:
 
 def autocorrelation_times(result: PosteriorResult) -> Array:
     """Return τ of each observable's part in a posterior, in draws, (k,); 1 where it has none."""
-    chains, draws, q = result.trace.shape
     if result.weights is not None:  # pairs are independent of each other
         return np.ones(len(result.readout.spread))
-    traces = combine(result.readout.spread, result.trace.reshape(-1, q).T)
-    return np.array(
-        [trace.size / effective_draws(trace.reshape(chains, draws)) for trace in traces]
-    )
+    return _times_of(result.trace, result.readout.spread)
+
+
+def _times_of(trace: Array, coefficients: Array) -> Array:
+    """Return τ of some combinations (k, q) of what is traced, (chains, draws, q)."""
+    chains, draws, q = trace.shape
+    rows = combine(coefficients, trace.reshape(-1, q).T)
+    return np.array([row.size / effective_draws(row.reshape(chains, draws)) for row in rows])

@@ -11,6 +11,7 @@ from pattern_lang.diagnostics.catalogue.components import (
 from pattern_lang.diagnostics.catalogue.estimates import (
     FreeEnergyElsewhere,
     NoClosedForm,
+    NoDerivative,
     NotAvailable,
     WrongSetting,
 )
@@ -40,6 +41,8 @@ def check_queries(queries: Queries) -> list[Problem]:
         found += _check_observable(observable, queries.reweight.data)
         if queries.sampler.kind == "laplace":
             found += _check_closed_form(observable)
+        if queries.sampler.is_pathwise:
+            found += _check_pathwise(observable)
     for data in data_sets(queries):
         found += _check_data(data)
     return _once(found)
@@ -96,6 +99,13 @@ def _check_closed_form(observable: Observable) -> Iterator[Problem]:
             own = isinstance(inner, UserObservable)
             what = "the function of your own" if own else "the learning coefficient"
             yield NoClosedForm(span=observable.origin, what=what, observable=observable.name)
+
+
+def _check_pathwise(observable: Observable) -> Iterator[Problem]:
+    for _, primitive in observable.terms:
+        inner = primitive.primitive if isinstance(primitive, Restricted) else primitive
+        if isinstance(inner, UserObservable):
+            yield NoDerivative(span=observable.origin, observable=observable.name)
 
 
 def _check_data(data: DataSource) -> Iterator[Problem]:
@@ -157,6 +167,10 @@ def _check_sampler(sampler: Sampler) -> Iterator[Problem]:
         yield WrongSetting(
             span=span, setting="step", value=f"{sampler.step:g}", rule=limit, advice=advice
         )
+    if sampler.is_pathwise and not sampler.localization > 0:
+        rule = "without localization nothing keeps pathwise derivatives from growing"
+        advice = 'write a `localization` above 0, or leave out `estimator: "pathwise"`'
+        yield WrongSetting(span=span, setting="localization", value="0", rule=rule, advice=advice)
     if sampler.kind == "rmsprop_sgld":
         yield from _check_adaptive(sampler)
 

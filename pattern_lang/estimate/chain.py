@@ -19,6 +19,7 @@ from pattern_lang.estimate.keeping import Keeper, State, prefixed
 from pattern_lang.estimate.minibatches import Minibatches
 from pattern_lang.estimate.moments import Accumulator, Averager, ChainResult
 from pattern_lang.estimate.network import Network
+from pattern_lang.estimate.pathwise import Tangents
 from pattern_lang.estimate.steps import stepper
 from pattern_lang.estimate.weighted import WeightedMoments
 from pattern_lang.ir.queries import Sampler
@@ -40,6 +41,7 @@ class Setting:
     """What all chains of one posterior share.
 
     anchor: (R,) float64, losses of all rows at θ*. segments: draws in each segment.
+    differentiated: the data sets, by number, whose covariances are found as pathwise derivatives.
     """
 
     network: Network
@@ -48,11 +50,18 @@ class Setting:
     anchor: Tensor
     sampler: Sampler
     segments: tuple[int, ...]
+    differentiated: tuple[int, ...] = ()
 
     @property
     def steps(self) -> int:
         """Return the gradient steps of one chain."""
         return self.sampler.burn_in + self.sampler.thin * sum(self.segments)
+
+    @property
+    def losses(self) -> int:
+        """Return how many losses are evaluated at each draw."""
+        again = (1 + len(self.differentiated)) * self.averager.rows
+        return self.rows.width + (again if self.sampler.is_pathwise else 0)
 
 
 class Run(Protocol):
@@ -135,6 +144,7 @@ class _Sampling:
             self.batches = batches(setting, self.random)
             self.memory = self.batches.memory(setting.network)
             self.step = stepper(setting.network, setting.sampler, self.random)
+        self.tangents = tangents_of(setting, seed) if setting.sampler.is_pathwise else None
         self.evaluate = evaluator(setting.network, setting.rows, often=True)
         self.done, self.told, self.clock, self.advance = 0, 0, monotonic(), advance
         self.keeper = keeper
@@ -142,7 +152,8 @@ class _Sampling:
         size = max(1, min(_BLOCK_DRAWS, _BLOCK_BYTES // (8 * width), max(setting.segments)))
         self.block = torch.empty(size, width, dtype=torch.float64)
         self.filled = 0
-        self.moments = Accumulator(setting.averager, setting.segments)
+        pathwise = self.tangents is not None
+        self.moments = Accumulator(setting.averager, setting.segments, pathwise=pathwise)
         self.limit = self._absurd_excess()
 
     def finish(self) -> tuple[Accumulator, dict[str, float]]:
@@ -174,6 +185,8 @@ class _Sampling:
         tensors["theta"] = self.setting.network.theta
         tensors |= prefixed("batches", self.batches.state())
         tensors |= prefixed("step", self.step.state())
+        if self.tangents is not None:
+            tensors |= prefixed("tangents", self.tangents.state())
         return State(self.done, tensors)
 
     def restore(self, left: State) -> None:
@@ -188,6 +201,8 @@ class _Sampling:
             self.setting.network.theta.copy_(tensors["theta"])
             self.batches.restore(left.part("batches"))
             self.step.restore(left.part("step"))
+            if self.tangents is not None:
+                self.tangents.restore(left.part("tangents"))
         self.done = self.told = left.done
         self.random.set_state(tensors["random"])
         torch.set_rng_state(tensors["global"])
@@ -202,10 +217,16 @@ class _Sampling:
         if self.hamiltonian is not None:
             self.hamiltonian.move()
             return
-        losses = self.setting.network.gradient(next(self.batches), self.memory)
+        batch = next(self.batches)
+        losses = self.setting.network.gradient(batch, self.memory)
         if self.done % _CHECK_EVERY == 0 and not math.isfinite(losses.sum().item()):
             raise self._diverged("a loss became infinite or undefined")
+        if self.tangents is None:
+            self.step()
+            return
+        self.tangents.push(batch, self.memory)
         self.step()
+        self.tangents.move(self.step)
 
     def draw(self) -> None:
         row = self.block[self.filled]
@@ -216,6 +237,12 @@ class _Sampling:
         excess = row[: self.setting.averager.rows].mean().item()
         if excess > self.limit:
             raise self._diverged(f"the mean loss is {excess:.3g} nats above the checkpoint's")
+        if self.tangents is not None:
+            slopes = self.tangents.slopes()
+            if not math.isfinite(slopes.sum().item()):
+                symptom = "a pathwise derivative grew without bound"
+                raise ChainDivergedError(self.posterior, self.chain, self.done, symptom, True)
+            self.moments.add_slopes(self.tangents.chosen, slopes)
         self.filled += 1
         if self.filled == min(len(self.block), self.moments.room):
             self.moments.add(self.block[: self.filled])
@@ -239,6 +266,12 @@ def target_of(setting: Setting) -> Target:
     """Return the energy that Hamiltonian trajectories conserve."""
     base = setting.anchor[: setting.averager.rows].mean()
     return Target(setting.network, setting.rows, base, setting.sampler)
+
+
+def tangents_of(setting: Setting, seed: int) -> Tangents:
+    """Return the tangents of a chain, zero at its start."""
+    parts = setting.network, setting.rows, setting.averager
+    return Tangents(*parts, setting.differentiated, setting.sampler, seed)
 
 
 def batches(setting: Setting, random: Generator) -> Minibatches:

@@ -129,14 +129,18 @@ def step_and_draw_seconds(setting: "Setting") -> tuple[float, float]:
 
     out = torch.empty_like(setting.anchor)
     evaluate = evaluator(setting.network, setting.rows)
-    return step_seconds(setting), _time(lambda: evaluate(out, setting.anchor))
+    a_step = step_seconds(setting)
+    a_draw = _time(lambda: evaluate(out, setting.anchor))
+    if setting.sampler.is_pathwise:  # as many again for each tangent, and for the point itself
+        a_draw *= setting.losses / setting.rows.width
+    return a_step, a_draw
 
 
 def _a_step(setting: "Setting") -> Callable[[], object]:
     """Return one gradient step, full batch where the sampler is."""
     import torch
 
-    from pattern_lang.estimate.chain import batches, target_of
+    from pattern_lang.estimate.chain import batches, tangents_of, target_of
     from pattern_lang.estimate.steps import stepper
 
     network, random = setting.network, torch.Generator().manual_seed(0)
@@ -145,11 +149,18 @@ def _a_step(setting: "Setting") -> Callable[[], object]:
         target = target_of(setting)
         return lambda: target.at(target.anchor)
     supply, move = batches(setting, random), stepper(network, setting.sampler, random)
+    tangents = tangents_of(setting, 0) if setting.sampler.is_pathwise else None
 
     def step() -> None:
-        network.gradient(next(supply))
+        batch = next(supply)
+        network.gradient(batch)
+        if tangents is not None:
+            tangents.push(batch)
         move()
+        if tangents is not None:
+            tangents.move(move)
 
+    step()  # tangents are 0 before it, and cost less
     return step
 
 

@@ -13,7 +13,7 @@ from attrs import define, evolve, field, frozen
 
 from pattern_lang.diagnostics import PatternError
 from pattern_lang.diagnostics.catalogue.estimates import Diverged
-from pattern_lang.estimate.advice import advise
+from pattern_lang.estimate.advice import TANGENT_ADVICE, advise
 from pattern_lang.estimate.chain_store import ChainStore, PosteriorKey
 from pattern_lang.estimate.checkpoint import CheckpointError
 from pattern_lang.estimate.cost import CostEstimate, count_cost, serial_seconds
@@ -65,7 +65,7 @@ def posteriors_cost(
             with posterior.running(code):
                 timed[kind] = serial_seconds(setting)
         serial += share * timed[kind]
-    losses = [posterior.setting.rows.width for posterior in posteriors]
+    losses = [posterior.setting.losses for posterior in posteriors]
     return count_cost(posteriors[0].setting.sampler, losses, serial, workers)
 
 
@@ -260,7 +260,7 @@ class Crew:
         self.running[error.posterior].discard(self.sampler.chains)
         posterior = self.posteriors[error.posterior]
         with posterior.running(self.means.code):
-            advice = advise(posterior.setting)
+            advice = TANGENT_ADVICE if error.of_tangent else advise(posterior.setting)
         return Diverged(
             span=posterior.setting.sampler.origin,
             model=posterior.place.name,

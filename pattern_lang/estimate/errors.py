@@ -19,6 +19,7 @@ class ChainDivergedError(Exception):
     chain: int
     step: int
     symptom: str
+    of_tangent: bool = False
 
 
 class Errors:

@@ -64,8 +64,13 @@ def posterior_key(queries: Queries, posterior: Posterior, digests: Fingerprints)
     if posterior.selection is not None:
         # What moves, not what a spec calls it.
         family["component"] = selection_document(posterior.selection)
+    covarying = posterior.setting.differentiated
+    only_mean = "" if not queries.sampler.is_pathwise else "/mean"
     followed = [
-        *(digests.data[data] for data in posterior.layout.data),
+        *(
+            digests.data[data] + ("" if number in covarying else only_mean)
+            for number, data in enumerate(posterior.layout.data)
+        ),
         *(digests.functions[item] for item in user_observables(queries, posterior.place)),
     ]
     return PosteriorKey(digest_of(family), tuple(followed))

@@ -111,7 +111,8 @@ def _read_base(folder: Path, number: int, code: UserCode) -> Setting:
     chunks, reweighted = tuple(described["chunks"]), described["reweighted"]
     order, rounding = tensors.get("order"), tensors.get("rounding")
     rows = Rows(blocks, chunks, present, order, reweighted, probes, rounding)
-    return setting_of(network, rows, averager, tensors["anchor"], Sampler(**described["sampler"]))
+    sampler, differentiated = Sampler(**described["sampler"]), tuple(described["differentiated"])
+    return setting_of(network, rows, averager, tensors["anchor"], sampler, differentiated)
 
 
 def _read_probe(
@@ -192,6 +193,7 @@ def _describe(folder: Path, number: int, posterior: Posterior) -> dict[str, Any]
         "units": setting.averager.units,
         "members": [len(members) for members in setting.averager.members],
         "width": setting.averager.width,
+        "differentiated": setting.differentiated,
         "sampler": attrs.asdict(attrs.evolve(setting.sampler, origin=None), recurse=False),
     }
 

@@ -72,7 +72,8 @@ class StretchSums:
 
     means: (q,) and rows: (N,) float64. Of a short stretch, held: (length, n) float32 the unit
     losses of every draw less `base`, (n,) float64, and followed: (length, q) float64, the data
-    sets' means. Of a long one, cross: (q, n) float32, the sum of centred cross products.
+    sets' means. Of a long one, cross: (q, n) float32, the sum of centred cross products; or the
+    sum of what is given for them, where `products` is off.
     """
 
     count: int
@@ -82,19 +83,20 @@ class StretchSums:
     held: Tensor
     followed: Tensor
     base: Tensor
+    products: bool = True
 
     @classmethod
-    def empty(cls, averager: Averager, length: int) -> "StretchSums":
+    def empty(cls, averager: Averager, length: int, *, products: bool = True) -> "StretchSums":
         """Return the moments of no draws yet."""
         q, n = len(averager.members), averager.units
-        short = length <= q
+        short = products and length <= q
         means = torch.zeros(q, dtype=torch.float64)
         rows = torch.zeros(averager.rows if length else 0, dtype=torch.float64)
         cross = torch.zeros(0 if short else q, n)
         held = torch.empty(length if short else 0, n)
         followed = torch.zeros(len(held), q, dtype=torch.float64)
         base = torch.zeros(n if len(held) else 0, dtype=torch.float64)
-        return cls(0, means, rows, cross, held, followed, base)
+        return cls(0, means, rows, cross, held, followed, base, products)
 
     def add(self, block: Tensor, averager: Averager) -> None:
         """Merge a block of draws, (B, R) entry losses."""
@@ -110,7 +112,7 @@ class StretchSums:
             new = slice(self.count, total)
             self.followed[new] = means
             torch.sub(averager.unit_losses(losses), self.base, out=self.held[new])
-        else:
+        elif self.products:
             centred = torch.sub(losses, row_mean, out=torch.empty(losses.shape))
             units = averager.unit_losses(centred)
             self.cross.addmm_((means - mean).float().T, units)
@@ -158,20 +160,30 @@ class Accumulator:
     """
 
     def __init__(
-        self, averager: Averager, lengths: Sequence[int], closed: Tensor | None = None
+        self,
+        averager: Averager,
+        lengths: Sequence[int],
+        closed: Tensor | None = None,
+        *,
+        pathwise: bool = False,
     ) -> None:
-        """Begin. lengths: draws of each stretch. closed: (q, n) covariances known beside them."""
+        """Begin. lengths: draws of each stretch. closed: (q, n) covariances known beside them.
+
+        pathwise: covariances come as derivatives, by `add_slopes`, not as products of losses.
+        """
+        self.pathwise = pathwise
         self.averager, self.lengths, self.closed = averager, tuple(lengths), closed
         self.means: list[Tensor] = []
         self.rows = torch.empty(len(self.lengths), averager.rows)
         self.traces: list[Tensor] = []
+        self.slopes: list[Tensor] = []
         self.stretches = Stretches(len(self.lengths), len(averager.members), averager.units)
         self.sums = self._begin()
 
     def _begin(self) -> StretchSums:
         done = len(self.means)
         length = self.lengths[done] if done < len(self.lengths) else 0
-        return StretchSums.empty(self.averager, length)
+        return StretchSums.empty(self.averager, length, products=not self.pathwise)
 
     @property
     def room(self) -> int:
@@ -197,6 +209,18 @@ class Accumulator:
         found = self.sums.covariances(units)
         return found if self.closed is None else found.add_(self.closed[:, units])
 
+    def add_slopes(self, members: Sequence[int], slopes: Tensor) -> None:
+        """Take the derivatives of one draw, before the block that it belongs to.
+
+        slopes: (t, N) of the re-weighted entries' losses along the tangent of each of `members`;
+        their mean is minus the covariance.
+        """
+        chosen = list(members)
+        self.sums.cross[chosen] -= self.averager.unit_losses(slopes).float()
+        means = torch.zeros(len(self.averager.members), dtype=torch.float64)
+        means[chosen] = slopes.mean(1)
+        self.slopes.append(means[None])
+
     def result(self, chain: int, seed: int, figures: dict[str, float]) -> "ChainResult":
         """Return what the chain leaves."""
         cross, noise = self.stretches.result()
@@ -210,14 +234,20 @@ class Accumulator:
             loadings=noise.loadings,
             basis=noise.basis,
             residual=noise.residual,
+            slopes=torch.cat([*self.slopes, self._no_draws]).numpy(),
             figures=figures,
         )
 
+    @property
+    def _no_draws(self) -> Tensor:
+        return torch.zeros(0, len(self.averager.members), dtype=torch.float64)
+
     def state(self) -> dict[str, Tensor]:
         """Return all that has been accumulated."""
-        empty = torch.zeros(0, len(self.averager.members), dtype=torch.float64)
+        empty = self._no_draws
         return {
             "trace": torch.cat([*self.traces, empty]),
+            "slopes": torch.cat([*self.slopes, empty]),
             "means": torch.stack(self.means) if self.means else empty,
             "rows": self.rows[: len(self.means)],
             **{f"sums/{name}": part for name, part in self.sums.state().items()},
@@ -227,6 +257,7 @@ class Accumulator:
     def restore(self, state: dict[str, Tensor]) -> None:
         """Go on from a state."""
         self.traces = [state["trace"].clone()] if len(state["trace"]) else []
+        self.slopes = [state["slopes"].clone()] if len(state["slopes"]) else []
         self.means = list(state["means"].clone())
         self.rows[: len(self.means)] = state["rows"]
         self.sums = self._begin()
@@ -256,6 +287,8 @@ class ChainResult:
     those of the re-weighted rows over each of S stretches. cross: (q, n) float32, covariances of
     data-set means and unit losses within the stretches, on average; how those of single stretches
     deviate from it is a noise of the loadings (S, q, r), the basis (r, n) and the residual (q, n).
+    slopes: (draws, q) the derivatives of the mean loss of all units at each draw, none where the
+    covariances are not pathwise.
     What goes over the units is in memory or in a file; it is asked for some units at a time.
     figures: what else the sampler has to say about itself, by name, such as its `acceptance`.
     weighting: how draws count that do not all count the same, None where they do.
@@ -270,6 +303,7 @@ class ChainResult:
     loadings: Array
     basis: Matrix
     residual: Matrix | None
+    slopes: Array
     figures: dict[str, float] = field(factory=dict)
     weighting: Weighting | None = None
 
@@ -296,6 +330,7 @@ class ChainResult:
             cross=picked(self.cross, chosen),
             loadings=np.ascontiguousarray(self.loadings[:, chosen]),
             residual=None if self.residual is None else picked(self.residual, chosen),
+            slopes=np.ascontiguousarray(self.slopes[:, chosen]),
         )
 
 
@@ -304,7 +339,7 @@ _WEIGHTING = ("logs", "masses", "origin")
 
 def chain_arrays(chain: ChainResult) -> dict[str, Matrix]:
     """Return the arrays of a chain by name."""
-    found = {name: getattr(chain, name) for name in ("trace", "means", "rows", "cross")}
+    found = {name: getattr(chain, name) for name in ("trace", "means", "rows", "cross", "slopes")}
     found |= {"noise/loadings": chain.loadings, "noise/basis": chain.basis}
     if chain.residual is not None:
         found["noise/residual"] = chain.residual
@@ -317,11 +352,23 @@ def chain_of(
     chain: int, seed: int, arrays: Mapping[str, Matrix], figures: dict[str, float]
 ) -> ChainResult:
     """Put a chain together; raise KeyError where an array is missing."""
-    trace, means, loadings = (np.asarray(arrays[n]) for n in ("trace", "means", "noise/loadings"))
+    trace, means, slopes = (np.asarray(arrays[name]) for name in ("trace", "means", "slopes"))
+    loadings = np.asarray(arrays["noise/loadings"])
     rows, cross, basis = (arrays[name] for name in ("rows", "cross", "noise/basis"))
     residual, weighting = arrays.get("noise/residual"), None
     if "weighting/logs" in arrays:
         weighting = Weighting(*(np.asarray(arrays[f"weighting/{name}"]) for name in _WEIGHTING))
     return ChainResult(
-        chain, seed, trace, means, rows, cross, loadings, basis, residual, dict(figures), weighting
+        chain,
+        seed,
+        trace,
+        means,
+        rows,
+        cross,
+        loadings,
+        basis,
+        residual,
+        slopes,
+        dict(figures),
+        weighting,
     )

@@ -122,6 +122,15 @@ def followed_data(queries: Queries, place: Place) -> tuple[DataSource, ...]:
     return tuple(found)
 
 
+def differentiated(queries: Queries, place: Place) -> tuple[int, ...]:
+    """Return which followed data sets, by number, an observable has a covariance with."""
+    followed = followed_data(queries, place)
+    wanted = {
+        p.on for p in primitives_of(queries, place) if isinstance(p, Loss | LearningCoefficient)
+    }
+    return tuple(number for number, data in enumerate(followed) if data in wanted)
+
+
 def user_observables(queries: Queries, place: Place | None = None) -> tuple[UserObservable, ...]:
     """Return the user's own observables, all or those of one posterior, each once."""
     found = {
@@ -135,4 +144,5 @@ def user_observables(queries: Queries, place: Place | None = None) -> tuple[User
 def plan_of(queries: Queries, place: Place) -> tuple[object, ...]:
     """Return what the evaluations of a posterior depend on: posteriors with the same share them."""
     inside = frozenset(p for p in primitives_of(queries, place) if isinstance(p, _RE_WEIGHTING))
-    return place.model, followed_data(queries, place), user_observables(queries, place), inside
+    followed, covarying = followed_data(queries, place), differentiated(queries, place)
+    return place.model, followed, covarying, user_observables(queries, place), inside

@@ -30,6 +30,7 @@ def prepare(
     sampler: Sampler,
     code: UserCode,
     probes: Sequence[tuple[Probe, Span | None]] = (),
+    differentiated: tuple[int, ...] = (),
 ) -> Setting:
     """Evaluate a model at θ* on every row it needs, and the user's own observables there.
 
@@ -54,11 +55,17 @@ def prepare(
         rows = evolve(rows, probes=tuple(probe for probe, _ in probes))
     _check_finite(model, layout, anchor)
     anchor = torch.cat([anchor, torch.tensor(values, dtype=torch.float64)])
-    return setting_of(model.network, rows, averager_of(layout, len(values)), anchor, sampler)
+    averager = averager_of(layout, len(values))
+    return setting_of(model.network, rows, averager, anchor, sampler, differentiated)
 
 
 def setting_of(
-    network: Network, rows: Rows, averager: Averager, anchor: Tensor, sampler: Sampler
+    network: Network,
+    rows: Rows,
+    averager: Averager,
+    anchor: Tensor,
+    sampler: Sampler,
+    differentiated: tuple[int, ...] = (),
 ) -> Setting:
     """Put the parts of a posterior together."""
     pairs = sampler.kind == "importance"

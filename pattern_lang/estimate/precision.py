@@ -20,8 +20,8 @@ from pattern_lang.estimate.steps import stepper
 
 Evaluate = Callable[[Tensor, Tensor], None]
 
-_POINTS, _BETWEEN = 6, 3  # points of the walk that are compared, and steps between them
-_ENTRIES = 2048  # losses that are compared, of each block
+_POINTS, _BETWEEN = 5, 2  # points of the walk that are compared, and steps between them
+_ENTRIES = 1024  # losses that are compared, of each block
 _SHARE = 0.5  # of a standard error, that rounding may amount to
 _FEWEST_DRAWS = 32  # below, there is too little to win
 
@@ -50,12 +50,18 @@ def settled(setting: Setting) -> tuple[Setting, Rounding | None]:
     """Return the setting with losses at its draws in bfloat16 if that is faster and fine enough.
 
     The answer depends on the processor's abilities, the network and the sampler, not on timing. The
-    rounding comes with it where it was accepted.
+    rounding comes with it where it was accepted. Pathwise derivatives are differences of losses at
+    points far too close for it.
     """
     sampler, rows = setting.sampler, setting.rows
     draws = sampler.chains * sampler.draws
     langevin = sampler.kind in ("sgld", "rmsprop_sgld")
-    if not langevin or draws < _FEWEST_DRAWS or not narrow_pays(setting.network, rows):
+    if (
+        not langevin
+        or sampler.is_pathwise
+        or draws < _FEWEST_DRAWS
+        or not narrow_pays(setting.network, rows)
+    ):
         return setting, None
     try:
         rounding = measure(setting)

@@ -47,7 +47,9 @@ class PosteriorResult:
     + γ) for the sharpest curvature h at θ*, NaN where the step adapts. full: what was sampled over
     all parameters, where this is a component and an observable needs both. weights: (chains,
     draws) how much each draw counts, mean 1; None where all count the same. The chains' stretches
-    all count the same, whatever their draws do (see `reweighing`).
+    all count the same, whatever their draws do (see `reweighing`). pathwise:
+    covariances are derivatives along the chains, whole in each stretch: drifts between them are
+    no part.
     """
 
     name: str
@@ -59,6 +61,7 @@ class PosteriorResult:
     stiffness: float
     full: "PosteriorResult | None" = None
     weights: Array | None = None
+    pathwise: bool = False
 
     @property
     def trace(self) -> Array:
@@ -135,6 +138,8 @@ class Pooled:
             self.others = Losses(result.full, 0)
         mean = result.means.mean(axis=0)
         self.drift = (result.means - mean)[:, self.used]
+        if result.pathwise:
+            self.drift = np.zeros_like(self.drift)
         self.level = combine(self.mixed, mean[:, None])[:, 0]
         self.chains = [chain.following(self.used.tolist()) for chain in result.chains]
         self.loadings = self._loadings()

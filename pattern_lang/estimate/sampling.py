@@ -22,7 +22,13 @@ from pattern_lang.estimate.inputs import Inputs
 from pattern_lang.estimate.layout import Layout, lay_out
 from pattern_lang.estimate.models import LoadedModel
 from pattern_lang.estimate.moments import ChainResult
-from pattern_lang.estimate.needs import Place, places, plan_of, user_observables
+from pattern_lang.estimate.needs import (
+    Place,
+    differentiated,
+    places,
+    plan_of,
+    user_observables,
+)
 from pattern_lang.estimate.network import restricted
 from pattern_lang.estimate.posterior import prepare
 from pattern_lang.estimate.precision import settled
@@ -64,7 +70,8 @@ def _prepare(
         (_probe(item, inputs, model), item.function.file.origin or model.source.origin)
         for item in user_observables(queries, place)
     ]
-    return layout, prepare(model, layout, queries.sampler, code, probes)
+    covarying = differentiated(queries, place) if queries.sampler.is_pathwise else ()
+    return layout, prepare(model, layout, queries.sampler, code, probes, covarying)
 
 
 def _probe(item: UserObservable, inputs: Inputs, model: LoadedModel) -> Probe:
@@ -215,6 +222,7 @@ def _result(
         equalised(chains, setting.averager),
         stiffness,
         weights=weights_of(chains),
+        pathwise=setting.sampler.is_pathwise,
     )
 
 

@@ -16,6 +16,12 @@ class Step(Protocol):
     def __call__(self) -> None:
         """Move."""
 
+    def carry(self, tangent: Tensor, force: Tensor) -> None:
+        """Move a tangent (d,) of the chain as the last step moved the chain.
+
+        force: what the derivative of nβ L and of the tilt have along it; localisation is added.
+        """
+
     def state(self) -> dict[str, Tensor]:
         """Return what steps remember, beside the position and the random numbers."""
 
@@ -36,7 +42,8 @@ class Langevin:
     def __init__(self, network: Network, sampler: Sampler, random: Generator) -> None:
         self.network, self.random = network, random
         self.noise = torch.empty_like(network.theta)
-        self.pull = sampler.step * sampler.localization / 2
+        self.half = sampler.step / 2
+        self.pull = self.half * sampler.localization
         self.drift, self.spread = -sampler.step * sampler.nbeta / 2, sqrt(sampler.step)
 
     def __call__(self) -> None:
@@ -46,6 +53,10 @@ class Langevin:
         theta.lerp_(self.network.anchor, self.pull)
         theta.add_(self.network.grad, alpha=self.drift)
         theta.add_(noise, alpha=self.spread)
+
+    def carry(self, tangent: Tensor, force: Tensor) -> None:
+        """Move a tangent: `v ← v - (ε/2) (γ v + force)`."""
+        tangent.mul_(1 - self.pull).add_(force, alpha=-self.half)
 
     def state(self) -> dict[str, Tensor]:
         """Return nothing: steps remember nothing."""
@@ -65,6 +76,7 @@ class PreconditionedLangevin:
     def __init__(self, network: Network, sampler: Sampler, random: Generator) -> None:
         self.network, self.sampler, self.random = network, sampler, random
         self.noise, self.square = torch.empty_like(network.theta), torch.ones_like(network.theta)
+        self.scale = torch.ones_like(network.theta)
         self.power = 1.0
 
     def __call__(self) -> None:
@@ -73,13 +85,18 @@ class PreconditionedLangevin:
         theta, grad = self.network.theta, self.network.grad
         self.square.mul_(a).addcmul_(grad, grad, value=1 - a)
         self.power *= a
-        scale = (self.square / (1 - self.power)).sqrt_().add_(sampler.stabilizer).reciprocal_()
-        scale.mul_(sampler.step)
+        scale = torch.div(self.square, 1 - self.power, out=self.scale)
+        scale.sqrt_().add_(sampler.stabilizer).reciprocal_().mul_(sampler.step)
         force = (theta - self.network.anchor).mul_(sampler.localization)
         force.add_(grad, alpha=sampler.nbeta)
         self.noise.normal_(generator=self.random)
         theta.addcmul_(scale, force, value=-0.5)
-        theta.addcmul_(scale.sqrt_(), self.noise)
+        theta.addcmul_(scale.sqrt(), self.noise)
+
+    def carry(self, tangent: Tensor, force: Tensor) -> None:
+        """Move a tangent by the same preconditioner, held: it is no part of what is sampled."""
+        force = force.add(tangent, alpha=self.sampler.localization)
+        tangent.addcmul_(self.scale, force, value=-0.5)
 
     def state(self) -> dict[str, Tensor]:
         """Return v and a^t."""

@@ -8,6 +8,7 @@ far, a factor that all moments of a chain share.
 
 from collections.abc import Sequence
 
+import numpy as np
 import torch
 from attrs import define
 from torch import Tensor
@@ -121,6 +122,7 @@ class WeightedMoments:
             loadings=noise.loadings,
             basis=noise.basis,
             residual=noise.residual,
+            slopes=np.zeros((0, len(self.averager.members))),
             figures=figures,
             weighting=weighting,
         )

@@ -6,6 +6,8 @@ from pattern_lang.diagnostics import Span
 from pattern_lang.ir.observables import Observable
 from pattern_lang.ir.sources import Component, DataSource, ModelSource
 
+COVARIANCE, PATHWISE = "covariance", "pathwise"
+
 
 @frozen
 class Sampler:
@@ -13,6 +15,8 @@ class Sampler:
 
     `step` is ε, `nbeta` is nβ, `localization` is γ. `burn_in` counts steps before the first draw
     and `thin` the steps from one draw to the next. `seed` is the root of every chain's seed.
+    `estimator` says how susceptibilities are read off the chains: as covariances of losses, or as
+    `pathwise` derivatives of the chains themselves.
     """
 
     kind: str
@@ -27,7 +31,13 @@ class Sampler:
     seed: int = 0
     decay: float = 0.99
     stabilizer: float = 0.1
+    estimator: str = COVARIANCE
     origin: Span | None = field(default=None, eq=False, repr=False)
+
+    @property
+    def is_pathwise(self) -> bool:
+        """Return whether susceptibilities are means of derivatives along the chains."""
+        return self.estimator == PATHWISE
 
 
 @frozen

@@ -6,9 +6,10 @@ from pathlib import PureWindowsPath
 
 from pattern_lang.diagnostics import Span
 from pattern_lang.diagnostics.catalogue.types import PathLeavesFolder, ValueOutOfRange
+from pattern_lang.diagnostics.suggest import closest
 from pattern_lang.files import misplaced
 from pattern_lang.ir.program import EmitTarget, Schedule
-from pattern_lang.ir.queries import Sampler
+from pattern_lang.ir.queries import COVARIANCE, PATHWISE, Sampler
 from pattern_lang.ir.sources import Argument
 from pattern_lang.lowering.values import LoweringError, Num, Value
 from pattern_lang.syntax import ast
@@ -21,6 +22,8 @@ ADAPTING = 100
 """For `hmc`, which adapts in burn-in, at least so many trajectories."""
 CLOSED_FORM_DRAWS = 1600
 """`laplace` takes so many draws, in antithetic pairs, as a single chain."""
+
+ESTIMATORS = (COVARIANCE, PATHWISE)
 
 _Check = tuple[str, Callable[[float], bool]]
 _POSITIVE: _Check = ("above zero", lambda x: x > 0)
@@ -49,6 +52,8 @@ def sampler(
     """Return the settings of a sampler, checked and with defaults filled in."""
     numbers: dict[str, float] = {}
     for name, value in values.items():
+        if name == "estimator":
+            continue
         assert isinstance(value, Num)
         condition, holds = _SETTINGS[name]
         if not holds(value.real):
@@ -73,7 +78,25 @@ def sampler(
         seed=int(numbers.get("seed", 0)),
         decay=numbers.get("decay", 0.99),
         stabilizer=numbers.get("stabilizer", 0.1),
+        estimator=_estimator(values, written),
         origin=span,
+    )
+
+
+def _estimator(values: Mapping[str, Value], written: Mapping[str, ast.Expression]) -> str:
+    if "estimator" not in values:
+        return COVARIANCE
+    found = str(values["estimator"])
+    if found in ESTIMATORS:
+        return found
+    raise LoweringError(
+        ValueOutOfRange(
+            span=written["estimator"].span,
+            name="`estimator`",
+            condition=" or ".join(f'"{name}"' for name in ESTIMATORS),
+            value="neither of the two",
+            advice=closest(found, ESTIMATORS, f'leave it out for "{COVARIANCE}"'),
+        )
     )
 
 

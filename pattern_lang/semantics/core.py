@@ -182,6 +182,7 @@ _SGLD = (
     takes("burn_in", STEPS),
     takes("thin", STEPS),
     takes("seed", INT),
+    takes("estimator", STRING),
 )
 SETTINGS = (
     Signature("sgld", _SGLD, SAMPLER, doc="Stochastic-gradient Langevin dynamics."),

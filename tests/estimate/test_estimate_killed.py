@@ -67,14 +67,22 @@ def often(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(os, "fsync", lambda handle: None)
 
 
-@pytest.mark.parametrize("kind", ["sgld", "rmsprop_sgld", "hmc", "laplace", "importance"])
+@pytest.mark.parametrize(
+    ("kind", "estimator"),
+    [
+        *(
+            (kind, "covariance")
+            for kind in ("sgld", "rmsprop_sgld", "hmc", "laplace", "importance")
+        ),
+        *((kind, "pathwise") for kind in ("sgld", "rmsprop_sgld")),
+    ],
+)
 @pytest.mark.usefixtures("often")
-def test_every_sampler_goes_on(world: World, kind: str) -> None:
+def test_every_sampler_goes_on(world: World, kind: str, estimator: str) -> None:
     """Stopped in burn-in, within a block, between blocks, in the second chain: same bits."""
     burn_in = 0 if kind == "importance" else 24
-    queries = classifier(
-        world, kind=kind, step=2e-4, chains=2, draws=300, thin=1, burn_in=burn_in, batch=7
-    )
+    settings = {"step": 2e-4, "chains": 2, "draws": 300, "thin": 1, "batch": 7}
+    queries = classifier(world, kind=kind, estimator=estimator, burn_in=burn_in, **settings)
     whole = run(world, queries)
     world.store = world.folder / "again"
     total = 2 * (300 + burn_in)

@@ -120,6 +120,7 @@ TESTED = {
     "PAT4070": "oracles/test_directions_exact.py::test_directions_that_do_not_exist",
     "PAT4071": "oracles/test_directions_exact.py::test_equal_singular_values_are_told",
     "PAT4044": "estimate/test_estimate_references.py::test_learning_coefficients_have_no_closed_form",
+    "PAT4075": "estimate/test_estimate_pathwise.py::test_a_function_of_ones_own_has_no_derivative",
     "PAT4045": "estimate/test_estimate_references.py::test_a_flat_loss_needs_localization",
     "PAT5002": "solve/test_solve_verdicts.py",
     "PAT5003": "solve/test_solve_verdicts.py::test_inaccurate",

@@ -79,6 +79,15 @@ def test_settings_out_of_range() -> None:
         assert error.span.text in text
 
 
+def test_the_estimator_of_a_sampler() -> None:
+    plain = "estimate sgld(1, 1, 1, 1)"
+    assert lowered(GOAL, plain).queries.sampler.estimator == "covariance"
+    for name in ("covariance", "pathwise"):
+        told = f'estimate rmsprop_sgld(1, 1, 1, 1, estimator: "{name}")'
+        assert lowered(GOAL, told).queries.sampler.estimator == name
+    assert codes(GOAL, 'estimate sgld(1, 1, 1, 1, estimator: "pathwize")') == ["PAT2010"]
+
+
 def test_schedules() -> None:
     assert lowered(GOAL).schedule == ir.Schedule("once")
     assert lowered(GOAL, "schedule once()").schedule == ir.Schedule("once")

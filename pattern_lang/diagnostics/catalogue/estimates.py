@@ -65,6 +65,22 @@ class NoClosedForm(Problem):
 
 
 @problem
+class NoDerivative(Problem):
+    """A user's own observable whose response is to be a pathwise derivative."""
+
+    code = "PAT4075"
+    title = "no pathwise derivative"
+    message = (
+        "`{observable}` is a function of your own, and a pathwise derivative needs the gradient of "
+        "a loss"
+    )
+    label = "has no gradient"
+    help = 'write `estimator: "covariance"` in the `estimate` statement'
+
+    observable: str
+
+
+@problem
 class SingularCurvature(Problem):
     """A posterior that neither curvature nor localisation holds in some directions."""
 

@@ -22,6 +22,8 @@ def statement(sampler: Sampler) -> str:
     }
     if sampler.kind == "rmsprop_sgld":
         said |= {"decay": _number(sampler.decay), "stabilizer": _number(sampler.stabilizer)}
+    if sampler.is_pathwise:
+        said["estimator"] = f'"{sampler.estimator}"'
     arguments = ", ".join(f"{name}: {value}" for name, value in said.items())
     text = format_source(f"pattern p {{ estimate {sampler.kind}({arguments}) }}\n")
     body = text.splitlines()[1:-1]
