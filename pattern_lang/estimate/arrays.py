@@ -23,6 +23,7 @@ _DTYPES: "dict[np.dtype[Any], str]" = {
     np.dtype(np.float32): "F32",
     np.dtype(np.int64): "I64",
     np.dtype(np.int32): "I32",
+    np.dtype(np.uint16): "U16",
     np.dtype(np.uint8): "U8",
     np.dtype(np.bool_): "BOOL",
 }
@@ -88,6 +89,21 @@ class Stored:
 
 
 Matrix = Array | Stored
+
+
+def narrowed(array: Array) -> Array:
+    """Return float32 numbers as bfloat16, three digits of each, in uint16: numpy has no such type.
+
+    They are rounded to the nearest; they have to be finite.
+    """
+    bits = np.ascontiguousarray(array, dtype=np.float32).view(np.uint32)
+    bits = bits + np.uint32(0x7FFF) + ((bits >> np.uint32(16)) & np.uint32(1))
+    return (bits >> np.uint32(16)).astype(np.uint16)
+
+
+def widened(array: Array) -> Array:
+    """Return numbers that `narrowed` made as float32."""
+    return (array.astype(np.uint32) << np.uint32(16)).view(np.float32)
 
 
 def picked(matrix: Matrix, rows: Sequence[int]) -> Matrix:

@@ -18,7 +18,7 @@ from pattern_lang.estimate.digests import digest_of
 from pattern_lang.estimate.moments import ChainResult, chain_arrays, chain_of
 from pattern_lang.estimate.reporter import Reporter
 
-SCHEMA = "pattern-lang/chains/3"
+SCHEMA = "pattern-lang/chains/4"
 
 
 @frozen

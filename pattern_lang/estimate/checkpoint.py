@@ -17,7 +17,7 @@ from safetensors import SafetensorError, safe_open
 from pattern_lang.estimate.arrays import Matrix, Stored, open_arrays, parts_of
 from pattern_lang.estimate.table import Array
 
-SCHEMA = "pattern-lang/chain/2"
+SCHEMA = "pattern-lang/chain/3"
 _SEAL, _SEAL_BYTES = "seal", 32
 _CHUNK = 2**24
 

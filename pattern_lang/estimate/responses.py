@@ -33,6 +33,7 @@ from itertools import pairwise
 import numpy as np
 from attrs import frozen
 
+from pattern_lang.estimate.arrays import widened
 from pattern_lang.estimate.moments import Averager, ChainResult
 from pattern_lang.estimate.readout import Readout
 from pattern_lang.estimate.table import Array
@@ -218,7 +219,7 @@ class Pooled:
         for count, chain in zip(self.result.counts, self.chains, strict=True):
             if chain.residual is not None:
                 share = (count / self.count) ** 2
-                found += combine(share * self.slopes**2, chain.residual[:, units])
+                found += combine(share * self.slopes**2, widened(chain.residual[:, units]))
         return found
 
 

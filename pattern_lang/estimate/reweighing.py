@@ -19,6 +19,7 @@ from collections.abc import Sequence
 import numpy as np
 from attrs import evolve
 
+from pattern_lang.estimate.arrays import narrowed
 from pattern_lang.estimate.moments import Averager, ChainResult
 from pattern_lang.estimate.table import Array
 from pattern_lang.ir.noise import Noise
@@ -76,7 +77,7 @@ def equalised(chains: Sequence[ChainResult], averager: Averager) -> tuple[ChainR
                 cross=own.astype(np.float32),
                 loadings=noise.loadings,
                 basis=noise.basis,
-                residual=noise.residual,
+                residual=None if noise.residual is None else narrowed(noise.residual),
                 weighting=None,
             )
         )

@@ -5,8 +5,10 @@ from functools import partial
 import numpy as np
 import pytest
 import torch
+from attrs import evolve
 
 from pattern_lang.estimate import stretches
+from pattern_lang.estimate.arrays import narrowed, widened
 from pattern_lang.estimate.moments import Accumulator, Averager, StretchSums
 from pattern_lang.estimate.stretches import Stretches
 
@@ -33,7 +35,8 @@ def gathered(rank: int | None, monkeypatch: pytest.MonkeyPatch, stop: int | None
             found = Stretches(S, Q, N)
             found.restore(state)
         found.add(partial(columns_of, torch.from_numpy(matrix).float()))
-    return found.result()
+    mean, noise, residual = found.result()
+    return mean, noise if residual is None else evolve(noise, residual=widened(residual))
 
 
 def test_exact(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -97,3 +100,11 @@ def test_a_chain_goes_on_after_any_block(more: int) -> None:
     part = draws[:7, :6].numpy()
     first = (part.mean(1) - part.mean()) @ (part - part.mean(0)) / 7
     assert whole.cross[0] + whole.noise.replicates(0)[0] == pytest.approx(first, abs=1e-6)
+
+
+def test_narrowed_numbers_have_three_digits() -> None:
+    numbers = np.concatenate([10.0 ** RANDOM.uniform(-37, 37, 1000), [0.0, 1.0, 3.0]])
+    numbers = numbers.astype(np.float32)
+    found = widened(narrowed(numbers))
+    assert (np.abs(found - numbers) <= 2.0**-8 * numbers).all()
+    assert np.array_equal(found[-3:], [0.0, 1.0, 3.0])
