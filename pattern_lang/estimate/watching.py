@@ -31,26 +31,33 @@ from pattern_lang.estimate.prefix import (
 _PLAIN = (bool, int, float, complex, str, bytes, type(None), torch.dtype, torch.device)
 _SETTINGS = (torch.layout, torch.memory_format, torch.Size, type(Ellipsis))
 # Makers of tensors from numbers; those that leave memory as it was found are not among them.
-_MAKERS = {torch.arange, torch.zeros, torch.ones, torch.full, torch.tensor, torch.eye}
-_MAKERS |= {torch.linspace, torch.scalar_tensor}
-_DESCRIBED: tuple[str, ...] = (
-    "shape",
-    "dtype",
-    "device",
-    "layout",
-    "ndim",
-    "requires_grad",
-    "is_sparse",
+_MAKERS = frozenset(
+    {
+        *(torch.arange, torch.zeros, torch.ones, torch.full, torch.tensor, torch.eye),
+        *(torch.linspace, torch.scalar_tensor),
+    }
 )
-_DESCRIBED += ("is_quantized", "is_nested", "is_mkldnn", "is_cuda", "is_cpu", "is_meta")
+_DESCRIBED = (
+    *("shape", "dtype", "device", "layout", "ndim", "requires_grad", "is_sparse"),
+    *("is_quantized", "is_nested", "is_mkldnn", "is_cuda", "is_cpu", "is_meta"),
+)
 # What is the same for all tensors of a shape and type.
-METADATA: set[Any] = {getattr(Tensor, name).__get__ for name in _DESCRIBED}
-METADATA |= {Tensor.size, Tensor.dim, Tensor.ndimension, Tensor.numel, Tensor.nelement}
-METADATA |= {Tensor.__len__, Tensor.is_floating_point, Tensor.is_complex, Tensor.element_size}
-METADATA |= {torch.is_floating_point, torch.is_tensor, torch.numel, torch.is_complex}
+METADATA: frozenset[Any] = frozenset(
+    {
+        *(getattr(Tensor, name).__get__ for name in _DESCRIBED),
+        *(Tensor.size, Tensor.dim, Tensor.ndimension, Tensor.numel, Tensor.nelement),
+        *(Tensor.__len__, Tensor.is_floating_point, Tensor.is_complex, Tensor.element_size),
+        *(torch.is_floating_point, torch.is_tensor, torch.numel, torch.is_complex),
+    }
+)
 # Ways past autograd's count of changes, after which nothing that is kept could be trusted.
-_ESCAPES = {Tensor.data.__get__, Tensor.numpy, Tensor.untyped_storage, Tensor.data_ptr}  # type: ignore[attr-defined]
-_ESCAPES |= {Tensor.set_, Tensor.__dlpack__, Tensor.__array__, Tensor.storage}
+_ESCAPES = frozenset(
+    {
+        Tensor.data.__get__,  # type: ignore[attr-defined]
+        *(Tensor.numpy, Tensor.untyped_storage, Tensor.data_ptr),
+        *(Tensor.set_, Tensor.__dlpack__, Tensor.__array__, Tensor.storage),
+    }
+)
 # Without one of these, a prefix is not worth the keeping.
 _PRODUCTS = {
     "linear", "bilinear", "matmul", "__matmul__", "__rmatmul__", "mm", "bmm", "addmm", "baddbmm",
