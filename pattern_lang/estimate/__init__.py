@@ -13,9 +13,12 @@ loads no torch. The rooms within, in the order in which an estimate passes them:
   products fast. Both: `entries`, `inputs`. What either has of Hugging Face is in the folder of that
   name.
 - What moves, where a component alone does: `selection`, `components`, `transformer`, `layouts`.
+  What frozen parameters decide is kept: `watching`, `prefix`, `recall`, `recall_rows`.
 - What to evaluate, and what observables read off it: `layout`, `probes`, `readout`.
 - One chain: `posterior`, `evaluate`, `precision`, `minibatches`, `steps`, `hmc`, `segments`,
-  `stretches`, `moments`, `chain`. Instead of chains, the closed form: `curvature`, `gaussian`.
+  `stretches`, `moments`, `chain`. Derivatives along it: `pathwise`, `members`. Instead of chains,
+  the closed form: `curvature`, `gaussian`; or weighted draws: `proposal`, `importance`, `weighted`,
+  `reweighing`.
 - Chains that are stopped go on: `checkpoint`, `keeping`, `running`.
 - All chains: `sampling`, `crew`, `ranks`, `cost`, `tasks`, `processes`, `jobs`, `worker`.
 - What came out: `responses`, `pooling`, `assemble`, `directions`, `mixing`, `diagnostics`,

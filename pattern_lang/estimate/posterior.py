@@ -71,7 +71,7 @@ def setting_of(
     pairs = sampler.kind == "importance"
     cut = pair_segments if pairs else segment_lengths
     lengths = cut(sampler.chains, sampler.draws)
-    return Setting(network, rows, averager, anchor, sampler, lengths)
+    return Setting(network, rows, averager, anchor, sampler, lengths, differentiated)
 
 
 def averager_of(layout: Layout, probes: int = 0) -> Averager:
