@@ -69,7 +69,8 @@ def ours(case: dict[str, Any]) -> dict[str, Any]:
         use="use std.transformer\n" if heads else "",
         observables="\n".join([*both, *heads]),
         targets=targets.removesuffix(" by 0.01 sd"),
-        **{name: value for name, value in case.items() if name != "heads"},
+        **{"estimator": "covariance"}
+        | {name: value for name, value in case.items() if name != "heads"},
     )
     spec = read_spec(SourceFile(str(HERE / "benchmark.pat"), text), FileBundle(), {})
     if spec.diagnostics:

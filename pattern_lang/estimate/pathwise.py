@@ -16,9 +16,9 @@ almost all of either has nothing to do with the other. Here that noise never ent
 have it: what is left is how `∇ℓ_j · v` varies along the chain. (Glasserman, Monte Carlo Methods in
 Financial Engineering, §7.2, compares the two, the likelihood-ratio and the pathwise method.)
 
-In a direction of stiffness `x = ε (nβ h + γ)` a step's own bias is a factor of `1 - (x / (4 - x))²` on
-the derivative of a quadratic, of second order in the step; on its covariance it is `1 / (1 - x/4)²`,
-of first.
+In a direction of stiffness `x = ε (nβ h + γ)` a step's own bias is a factor on the derivative of a
+quadratic of `1 - (x / (4 - x))²`, of second order in the step; on its covariance it is
+`1 / (1 - x/4)²`, of first.
 
 Steps contract where `nβ h + γ > 0` along the way; where curvature is more negative than the
 localisation makes up for, v grows, and the chain is refused or its standard errors say so.
