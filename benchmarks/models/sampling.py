@@ -1,4 +1,4 @@
-"""One estimate by one tool in a process of its own: `python sampling.py ours|peer CASE OUT`.
+"""One estimate by one tool in a process of its own: `python sampling.py ours|peer|spec CASE OUT`.
 
 CASE is a JSON file, OUT gets the figures as JSON and χ as .npy. CPU time is that of the process,
 without imports; the rate of matrix products is measured before and after.
@@ -94,6 +94,28 @@ def ours(case: dict[str, Any]) -> dict[str, Any]:
     return answer
 
 
+def spec(case: dict[str, Any]) -> dict[str, Any]:
+    """Estimate what a pattern of a spec asks for, with some of its sampler's settings changed."""
+    from attrs import evolve
+
+    from pattern_lang.api import read_file
+    from pattern_lang.estimate import SilentReporter, estimate
+
+    queries = read_file(case["spec"], {}, ()).lowered.patterns[case["pattern"]].queries
+    queries = evolve(queries, sampler=evolve(queries.sampler, **case["sampler"]))
+    with tempfile.TemporaryDirectory() as folder:
+        start = time.process_time()
+        found = estimate(queries, Path(folder), reporter=SilentReporter(), fresh=True, workers=1)
+        seconds = time.process_time() - start
+    chi = found.susceptibility
+    return {
+        "seconds": seconds,
+        "observables": list(chi.observables),
+        "chi": chi.chi.astype(np.float64),
+        "stderr": chi.stderr.astype(np.float64),
+    }
+
+
 def peer(case: dict[str, Any]) -> dict[str, Any]:
     """Estimate the same by devinterp, as its documentation has it."""
     import datasets
@@ -169,7 +191,7 @@ def main() -> None:
     torch.set_num_threads(1)
     tool, case, out = sys.argv[1], json.loads(Path(sys.argv[2]).read_text()), Path(sys.argv[3])
     before = product_rate()
-    found = {"ours": ours, "peer": peer}[tool](case)
+    found = {"ours": ours, "peer": peer, "spec": spec}[tool](case)
     found["rate"] = (before + product_rate()) / 2
     arrays = {name: found.pop(name) for name in ("chi", "stderr") if name in found}
     np.savez(out.with_suffix(".npz"), **arrays)

@@ -54,7 +54,7 @@ def half_width(values: Table) -> Table:
 def line(name: str, values: Table, sign: str = "") -> str:
     """One printed line: the mean of each kind with its interval."""
     cells = zip(KINDS, values.mean(axis=0), half_width(values), strict=True)
-    return f"{name:10s}" + "".join(f"  {k} {m:{sign}6.1f} ± {h:3.1f}" for k, m, h in cells)
+    return f"{name:14s}" + "".join(f"  {k} {m:{sign}6.1f} ± {h:3.1f}" for k, m, h in cells)
 
 
 def main() -> None:

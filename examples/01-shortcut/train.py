@@ -32,16 +32,19 @@ def stack(rows: list[Row]) -> dict[str, Tensor]:
     }
 
 
-def fit(weights: Tensor, seed: int, steps: int = STEPS) -> Classifier:
-    """Train from scratch on ``sum(w * loss) / sum(w)``; ``weights`` is (900,) float32."""
+def fit(weights: Tensor, seed: int, rows: list[Row] | None = None) -> Classifier:
+    """Train from scratch on ``sum(w * loss) / sum(w)``; ``weights`` is (rows,) float32.
+
+    Without ``rows``, on the 900 training rows.
+    """
     torch.manual_seed(seed)
     model = build()
-    rows = stack(train())
+    columns = stack(train() if rows is None else rows)
     scaled = weights / weights.mean()
     optimizer = torch.optim.Adam(model.parameters(), lr=RATE)
-    for _ in range(steps):
+    for _ in range(STEPS):
         drawn = torch.randint(len(scaled), (BATCH,))
-        batch = {name: column[drawn] for name, column in rows.items()}
+        batch = {name: column[drawn] for name, column in columns.items()}
         optimizer.zero_grad()
         loss = (scaled[drawn] * model.unit_loss(batch)).mean()
         loss.backward()  # type: ignore[no-untyped-call]

@@ -19,6 +19,8 @@ from pattern_lang.estimate.moments import ChainResult, chain_arrays, chain_of
 from pattern_lang.estimate.reporter import Reporter
 
 SCHEMA = "pattern-lang/chains/4"
+MEAN = "/mean"
+"""Ends the digest of a data set of which pathwise chains know the mean loss, not its derivative."""
 
 
 @frozen
@@ -111,9 +113,9 @@ def _read(path: Path, key: PosteriorKey) -> tuple[ChainResult, ...] | None:
     if metadata["schema"] != SCHEMA or metadata["family"] != key.family:
         raise ValueError("it belongs to something else")
     followed = json.loads(metadata["data"])
-    if not set(key.data) <= set(followed):
+    columns = _columns(followed, key.data)
+    if columns is None:
         return None
-    columns = [followed.index(digest) for digest in key.data]
     seeds, figures = json.loads(metadata["seeds"]), json.loads(metadata["figures"])
     chains = []
     for number, seed in enumerate(seeds):
@@ -121,3 +123,9 @@ def _read(path: Path, key: PosteriorKey) -> tuple[ChainResult, ...] | None:
         arrays = {n.removeprefix(own): array for n, array in stored.items() if n.startswith(own)}
         chains.append(chain_of(number, seed, arrays, figures[number]).following(columns))
     return tuple(chains)
+
+
+def _columns(followed: list[str], wanted: tuple[str, ...]) -> list[int] | None:
+    """Return where each data set is followed, or None; a derivative has its mean beside it."""
+    names = [name if name in followed else name.removesuffix(MEAN) for name in wanted]
+    return [followed.index(n) for n in names] if set(names) <= set(followed) else None

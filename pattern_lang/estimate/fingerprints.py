@@ -4,7 +4,7 @@ import hashlib
 
 from attrs import frozen
 
-from pattern_lang.estimate.chain_store import PosteriorKey
+from pattern_lang.estimate.chain_store import MEAN, PosteriorKey
 from pattern_lang.estimate.digests import (
     ESTIMATOR_VERSION,
     content_digest,
@@ -65,7 +65,7 @@ def posterior_key(queries: Queries, posterior: Posterior, digests: Fingerprints)
         # What moves, not what a spec calls it.
         family["component"] = selection_document(posterior.selection)
     covarying = posterior.setting.differentiated
-    only_mean = "" if not queries.sampler.is_pathwise else "/mean"
+    only_mean = MEAN if queries.sampler.is_pathwise else ""
     followed = [
         *(
             digests.data[data] + ("" if number in covarying else only_mean)

@@ -6,7 +6,7 @@ import pytest
 from estimate_samples import POLYNOMIAL, World, ask, observable, run, sgld
 
 from pattern_lang.diagnostics import PatternError
-from pattern_lang.ir.observables import Loss, UserObservable
+from pattern_lang.ir.observables import FreeEnergy, LearningCoefficient, Loss, UserObservable
 from pattern_lang.ir.queries import Queries, Sampler
 
 ROWS: list[dict[str, object]] = [
@@ -55,6 +55,27 @@ def test_what_was_sampled_is_found_again(world: World) -> None:
     covariance = run(world, queries(world, attrs.evolve(pathwise(), estimator="covariance")))
     assert covariance.sampled
     assert not np.array_equal(found[0].susceptibility.chi, covariance.susceptibility.chi)
+
+
+def test_what_is_followed_for_its_mean_is_found_where_its_derivative_is(world: World) -> None:
+    """A free energy needs the mean loss alone, and takes no chains of its own for it."""
+    world.write("model.py", POLYNOMIAL)
+    data, model = world.rows("train", ROWS), world.model(d=4)
+    coefficient = ask(data, [observable("l", LearningCoefficient(model, data))], pathwise())
+    energy = ask(data, [observable("f", FreeEnergy(model, data))], pathwise())
+    assert run(world, coefficient).sampled
+    shared = run(world, energy)
+    assert not shared.sampled
+    alone = run(world, energy, fresh=True)
+    assert np.array_equal(alone.susceptibility.chi, shared.susceptibility.chi)
+
+
+def test_where_a_mean_is_followed_its_derivative_is_not(world: World) -> None:
+    world.write("model.py", POLYNOMIAL)
+    data, model = world.rows("train", ROWS), world.model(d=4)
+    run(world, ask(data, [observable("f", FreeEnergy(model, data))], pathwise()))
+    found = run(world, ask(data, [observable("l", LearningCoefficient(model, data))], pathwise()))
+    assert found.sampled
 
 
 def test_a_derivative_that_grows_without_bound(world: World) -> None:
