@@ -79,16 +79,18 @@ def picked(found: Run, row: int) -> Run:
 def figures(covariance: list[Run], pathwise: list[Run]) -> list[str]:
     """Return what the two took and what came out, and whether they agree."""
     pair = covariance, pathwise
-    mean = [np.mean([f["chi"] for f in found], axis=0) for found in pair]
+    products, slopes = (np.mean([f["chi"] for f in found], axis=0) for found in pair)
     noise = [np.mean([f["stderr"] ** 2 for f in found], axis=0) / len(found) for found in pair]
-    z = (mean[0] - mean[1]) / np.sqrt(noise[0] + noise[1])
+    scale = products @ slopes / (slopes @ slopes)
+    z = [(products - s * slopes) / np.sqrt(noise[0] + s**2 * noise[1]) for s in (1.0, scale)]
     return [
-        *(f"{seconds(found):.1f}" for found in pair),
-        *(f"{error(found):.2g}" for found in pair),
+        " / ".join(f"{seconds(found):.1f}" for found in pair),
+        " / ".join(f"{error(found):.2g}" for found in pair),
+        " / ".join(f"{same(found):.2f}" for found in pair),
         f"{work(covariance) / work(pathwise):.3g}",
-        *(f"{same(found):.2f}" for found in pair),
-        f"{np.corrcoef(*mean)[0, 1]:.2f}",
-        f"{np.sqrt(np.mean(z**2)):.2f}",
+        f"{np.corrcoef(products, slopes)[0, 1]:.2f}",
+        f"{scale:.2f}",
+        *(f"{np.sqrt(np.mean(part**2)):.2f}" for part in z),
     ]
 
 
@@ -109,9 +111,8 @@ def report(folder: Path, repeats: int, only: list[str]) -> str:
     rows = [row for name in names for row in rows_of(name, both(name, folder, repeats))]
     where = f"{platform.system()} {platform.machine()}, Python {platform.python_version()}"
     head = (
-        "model | χ of | covariance: CPU, s | pathwise: CPU, s | covariance: error of χ "
-        "| pathwise: error of χ | CPU to the same error, ratio | covariance: two seeds "
-        "| pathwise: two seeds | correlation | z, rms"
+        "model | χ of | CPU, s | error of χ | between seeds | CPU to the same error, ratio "
+        "| correlation | scale | z, rms | z, rms, scaled"
     )
     lines = [f"{where}, {os.cpu_count()} cores; {repeats} runs of each in turn.", ""]
     return "\n".join([*lines, *table(head, rows)]) + "\n"

@@ -4,10 +4,10 @@
     python examples/01-shortcut/controls.py build --seeds 12
 
 Compiles `steer.pat` into the folder `build` (nothing is sampled that is there already) and, beside
-it, the same spec with half the dose, with its goal flipped, and with chains of other seeds. Then
-trains from scratch with each of these weights, with the spec's own shuffled, with weights set by
-hand, and with the probe rows among the training rows. Prints the differences to uniform weights as
-`retrain.py` does, and what the mean loss on the hard probe rows did.
+it, the same spec with half the dose, with its goal flipped (3 sd up are out of reach, so 2), and
+with chains of other seeds. Then trains from scratch with each of these weights, with the spec's own
+shuffled, with weights set by hand, and with the probe rows among the training rows. Prints the
+differences to uniform weights as `retrain.py` does, and what the loss on hard probe rows did.
 """
 
 from __future__ import annotations
@@ -86,7 +86,7 @@ def controls(out: Path) -> dict[str, Weights]:
     found: dict[str, Weights] = {
         "weighted": steer,
         "half the dose": compiled(out, "half", {"= 3 sd": "= 1.5 sd"}),
-        "flipped": compiled(out, "flipped", {"lower    hard_loss": "raise    hard_loss"}),
+        "flipped, 2 sd": compiled(out, "flipped", {"= 3 sd": "= 2 sd", "lower    ": "raise    "}),
     }
     for seed in OTHER_CHAINS:
         changes = {"seed: 0,": f"seed: {seed},"}

@@ -1,6 +1,6 @@
 edition 2026
 
-## How far to push the hard loss down, in posterior standard deviations. About 4 is the most that
+## How far to push the hard loss down, in posterior standard deviations. About 3.4 is the most that
 ## the constraints allow.
 param dose: Quantity[sd] = 3 sd
 
