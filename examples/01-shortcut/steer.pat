@@ -26,7 +26,7 @@ pattern steer {
   require  ess(w) >= 50 %
   minimize sum_squares(w - 1)
   # A step of 2e-3 still passes R-hat but throws rare spikes, which ruin the susceptibilities.
-  # Derivatives along the chain: standard errors a third to a fifth of those of covariances.
+  # Derivatives along the chain: susceptibilities settle with few draws, each of which costs more.
   estimate sgld(
       step: 1.2e-3,
       nbeta: 900,

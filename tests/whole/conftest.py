@@ -21,13 +21,16 @@ def pat(*arguments: str | Path, cwd: Path | None = None) -> subprocess.Completed
 
 @pytest.fixture(scope="session")
 def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A copy of the example with a smaller sampling budget, and two more patterns."""
+    """A copy of the example with a smaller sampling budget: covariances, and fewer draws."""
     folder = tmp_path_factory.mktemp("whole") / "shortcut"
     shutil.copytree(EXAMPLE, folder, ignore=shutil.ignore_patterns("build", "__pycache__"))
     spec = folder / "steer.pat"
     text = spec.read_text(encoding="utf-8")
     text, count = re.subn(r"\b(draws|burn_in): \d+", r"\1: 300", text)
-    assert count == 2
+    text, named = re.subn(
+        r"thin: 5,(.*?) *estimator: \"pathwise\",\n", r"thin: 10,\1", text, flags=re.S
+    )
+    assert (count, named) == (2, 1)
     spec.write_text(text, encoding="utf-8")
     return folder
 

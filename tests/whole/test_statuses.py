@@ -74,7 +74,7 @@ def test_a_checkpoint_of_another_shape(project: Path, tmp_path: Path) -> None:
 
 
 def test_a_diverging_chain(project: Path, tmp_path: Path) -> None:
-    spec = edited(project, "hot.pat", ("step: 8e-4", "step: 0.1"))
+    spec = edited(project, "hot.pat", ("step: 1.2e-3", "step: 0.1"))
     result = pat("compile", spec, "-o", tmp_path / "build")
     assert result.returncode == 4, result.stderr
     assert "PAT4051" in result.stderr
