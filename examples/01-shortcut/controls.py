@@ -62,7 +62,7 @@ def is_misled(rows: list[Row]) -> Tensor:
 def shuffled(weights: Tensor, groups: Tensor, seed: int) -> Tensor:
     """The weights in random order within each group; ``groups`` is (rows,)."""
     random, found = torch.Generator().manual_seed(seed), weights.clone()
-    for group in groups.unique():
+    for group in torch.unique(groups):
         rows = torch.nonzero(groups == group).flatten()
         found[rows] = weights[rows[torch.randperm(len(rows), generator=random)]]
     return found

@@ -61,7 +61,9 @@ def test_what_is_followed_for_its_mean_is_found_where_its_derivative_is(world: W
     """A free energy needs the mean loss alone, and takes no chains of its own for it."""
     world.write("model.py", POLYNOMIAL)
     data, model = world.rows("train", ROWS), world.model(d=4)
-    coefficient = ask(data, [observable("l", LearningCoefficient(model, data, held=False))], pathwise())
+    coefficient = ask(
+        data, [observable("l", LearningCoefficient(model, data, held=False))], pathwise()
+    )
     energy = ask(data, [observable("f", FreeEnergy(model, data))], pathwise())
     assert run(world, coefficient).sampled
     shared = run(world, energy)
@@ -74,7 +76,10 @@ def test_where_a_mean_is_followed_its_derivative_is_not(world: World) -> None:
     world.write("model.py", POLYNOMIAL)
     data, model = world.rows("train", ROWS), world.model(d=4)
     run(world, ask(data, [observable("f", FreeEnergy(model, data))], pathwise()))
-    found = run(world, ask(data, [observable("l", LearningCoefficient(model, data, held=False))], pathwise()))
+    found = run(
+        world,
+        ask(data, [observable("l", LearningCoefficient(model, data, held=False))], pathwise()),
+    )
     assert found.sampled
 
 
