@@ -1,7 +1,7 @@
 """Weight programs side by side with general solvers, in CPU time, wall time and memory.
 
-`python benchmarks/solve.py [--write] [--long] [--only NAME …] [--file UNITS …]` makes the problems of
-benchmarks/programs (once), an environment for the other solvers (once), runs each in a process of
+`python benchmarks/solve.py [--write] [--long] [--only NAME …] [--file UNITS …]` makes the problems
+of benchmarks/programs (once), an environment for the other solvers (once), runs each in a process of
 its own, one after the other with one BLAS thread, and prints tables; `--write` puts them into
 docs/benchmarks.md. Results that are in `--folder` already are not made again: remove them to
 measure anew. `--long` lets the others solve a million units too, which takes an hour and 20 GB.
@@ -76,13 +76,11 @@ def environment(folder: Path) -> Path:
     return python
 
 
-def prepared(case: Case, folder: Path) -> Path:
-    """Return the folder of a case's problem, made in a process of its own."""
-    home = folder / "programs" / case.name
+def prepare(case: Case, home: Path) -> None:
+    """Make a case's problem, unless it is there, in a process of its own."""
     sizes = [str(case.m), str(case.n), str(case.groups)]
     command = [sys.executable, str(HERE / "programs" / "problems.py"), str(home), *sizes]
     subprocess.run(command, check=True, env=alone())
-    return home
 
 
 def alone() -> dict[str, str]:
@@ -189,14 +187,16 @@ def report(folder: Path, cases: list[Case], *, long: bool, limit: float) -> str:
     """Return the section of the page."""
     rows, passes = [], []
     for case in cases:
-        home = prepared(case, folder)
+        tools = case.tools(long=long)
+        home = folder / "programs" / case.name
+        if not all((home / f"{tool}.json").exists() for tool in tools):
+            prepare(case, home)
         known = json.loads((home / "problem.json").read_text(encoding="utf-8"))
-        found = {tool: run(tool, home, folder, limit) for tool in case.tools(long=long)}
+        found = {tool: run(tool, home, folder, limit) for tool in tools}
         rows += rows_of(case, found, known)
         passes.append(passes_of(case, found[FILE if case.mapped else OURS]))
         if case.mapped:
-            (home / "chi.raw").unlink()
-            (home / "problem.json").unlink()
+            (home / "chi.raw").unlink(missing_ok=True)
     where = f"{platform.system()} {platform.machine()}, Python {platform.python_version()}"
     head = (
         "rows × units | solver | CPU, s | wall, s | matrices, CPU s | best other / ours, CPU / wall"

@@ -26,7 +26,7 @@ Vector = NDArray[np.float64]
 
 def make(folder: Path, m: int, n: int, groups: int, seed: int = 1) -> None:
     """Write a problem into a folder, unless one is there."""
-    if (folder / "problem.json").exists():
+    if (folder / "problem.json").exists() and (folder / "chi.raw").exists():
         return
     folder.mkdir(parents=True, exist_ok=True)
     rng = np.random.default_rng(seed)
