@@ -1,8 +1,8 @@
 """Weight programs side by side with general solvers, in CPU time, wall time and memory.
 
 `python benchmarks/solve.py [--write] [--long] [--only NAME …] [--file UNITS …]` makes the problems
-of benchmarks/programs (once), an environment for the other solvers (once), runs each in a process of
-its own, one after the other with one BLAS thread, and prints tables; `--write` puts them into
+of benchmarks/programs (once), an environment for the other solvers (once), runs each in a process
+of its own, one after the other with one BLAS thread, and prints tables; `--write` puts them into
 docs/benchmarks.md. Results that are in `--folder` already are not made again: remove them to
 measure anew. `--long` lets the others solve a million units too, which takes an hour and 20 GB.
 `--file` adds programs of so many units whose χ stays in its file; the file is removed afterwards.
