@@ -42,6 +42,8 @@ def outcome_document(outcome: GoalOutcome) -> dict[str, Any]:
         "upper": upper,
         "predicted": outcome.predicted,
         "stderr": outcome.stderr,
+        "cross_fitted": outcome.crossed,
+        "cross_fitted_stderr": outcome.crossed_stderr,
         "predicted_sd": outcome.in_sd,
         "dual": outcome.dual,
         "binding": bool(outcome.binding),

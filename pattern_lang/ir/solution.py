@@ -17,7 +17,9 @@ class GoalOutcome:
     predicted shift (for a constraint: the value of its left-hand side), `stderr` its standard
     error from the noise of χ (None for constraints on weights alone). `dual` is the shadow price:
     how fast the objective rises when the limit is tightened by one unit; 0 when it does not bind.
-    `dual` and `predicted` are None where there is no solution.
+    `dual` and `predicted` are None where there is no solution. `crossed` and `crossed_stderr` are
+    what weights chosen on one half of the draws are predicted to do by the other half, averaged
+    over both ways (None where that is not known): the prediction without its optimism.
     """
 
     source: str
@@ -30,6 +32,8 @@ class GoalOutcome:
     dual: float | None
     binding: bool
     in_sd: float | None = None
+    crossed: float | None = None
+    crossed_stderr: float | None = None
     origin: Span | None = None
 
 

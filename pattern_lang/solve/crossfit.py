@@ -15,6 +15,7 @@ from attrs import frozen
 
 from pattern_lang.ir.noise import Noise
 from pattern_lang.ir.program import WeightPattern
+from pattern_lang.ir.solution import Solution
 from pattern_lang.ir.susceptibility import Estimate
 from pattern_lang.solve.assemble import TOLERANCE, program_of
 from pattern_lang.solve.estimated import Estimated
@@ -71,6 +72,20 @@ def cross_fit(pattern: WeightPattern, estimate: Estimate) -> tuple[CrossFitted, 
     )
 
 
+def with_cross_fit(pattern: WeightPattern, estimate: Estimate, solution: Solution) -> Solution:
+    """Return a solution whose goals know their cross-fitted predictions, where there are any."""
+    if solution.status != "optimal" or not solution.goals:
+        return solution
+    found = cross_fit(pattern, estimate)
+    if found is None:
+        return solution
+    goals = (
+        attrs.evolve(goal, crossed=item.predicted, crossed_stderr=item.stderr)
+        for goal, item in zip(solution.goals, found, strict=True)
+    )
+    return attrs.evolve(solution, goals=tuple(goals))
+
+
 def halves(estimate: Estimate) -> tuple[Estimate, Estimate]:
     """Return two estimates, from the first and the second half of the replicates of χ."""
     count = estimate.susceptibility.noise.count
@@ -80,16 +95,18 @@ def halves(estimate: Estimate) -> tuple[Estimate, Estimate]:
 
 def _part(estimate: Estimate, part: slice) -> Estimate:
     whole = estimate.susceptibility
-    loadings = whole.noise.loadings - whole.noise.loadings.mean(axis=0)
-    away = loadings[part].mean(axis=0).astype(np.float32)
+    own = whole.noise.loadings[part]
+    away = own.mean(axis=0) - whole.noise.loadings.mean(axis=0)
+    if whole.widening is not None:
+        away = away / whole.widening[:, None]
     residual = whole.noise.residual
     if residual is not None:
-        share = whole.noise.count / len(loadings[part])
+        share = whole.noise.count / len(own)
         residual = np.float32(share) * residual
     found = attrs.evolve(
         whole,
-        chi=whole.chi + away @ whole.noise.basis,
-        noise=Noise(loadings[part], whole.noise.basis, residual),
+        chi=whole.chi + away.astype(np.float32) @ whole.noise.basis,
+        noise=Noise(own - own.mean(axis=0), whole.noise.basis, residual),
     )
     return attrs.evolve(estimate, susceptibility=found)
 
