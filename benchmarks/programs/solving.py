@@ -76,13 +76,16 @@ class Problem:
         return np.full(self.n, low - 1.0), np.full(self.n, high - 1.0)
 
     def judge(self, x: Any) -> dict[str, float]:
-        """Return the objective's error, and the violations relative to a row's length."""
+        """Return the relative error of the objective, and the largest violations.
+
+        Those of rows are relative to `‖row‖ ‖x‖`, the size that a shift can have at all.
+        """
         shift, square = np.zeros(self.m), np.zeros(self.m)
         for start in range(0, self.n, COLUMNS):
             block = np.asarray(self.chi[:, start : start + COLUMNS], dtype=np.float64)
             shift += block @ x[start : start + COLUMNS]
             square += np.einsum("ij,ij->i", block, block)
-        off = np.maximum(self.low - shift, shift - self.high) / np.sqrt(square)
+        off = np.maximum(self.low - shift, shift - self.high) / np.sqrt(square * (x @ x))
         found = {"rows": float(max(off.max(), 0.0)), "mass": abs(float(x.sum())) / self.n**0.5}
         low, high = self.known["box"]
         found["box"] = float(max((low - 1.0 - x).max(), (x - high + 1.0).max(), 0.0))
