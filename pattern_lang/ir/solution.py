@@ -37,6 +37,19 @@ class GoalOutcome:
     origin: Span | None = None
 
 
+@frozen
+class Direction:
+    """A combination of observables, and which share of a shift along it is signal, 0 to 1.
+
+    `loadings`, of unit length, one for each of `observables`, are on rows of χ divided by their
+    own lengths over the units.
+    """
+
+    reliability: float
+    observables: tuple[str, ...]
+    loadings: tuple[float, ...]
+
+
 @frozen(eq=False)
 class Solution:
     """The answer to a weight program.
@@ -45,7 +58,8 @@ class Solution:
     mean 1, or is None without a solution. `dose` is the t of a `move` without `by`; otherwise 1
     when optimal, and when infeasible the largest common fraction of the targets that is feasible
     (None when no fraction is). `conflict` holds the indices into goals + constraints of a minimal
-    clashing set. `certificate` holds KKT residuals and figures about w.
+    clashing set. `certificate` holds KKT residuals and figures about w. `directions` are those of
+    the goals' observables, most reliable first; none where the noise of χ is not known.
     """
 
     status: str
@@ -55,3 +69,4 @@ class Solution:
     constraints: tuple[GoalOutcome, ...]
     certificate: dict[str, Any]
     conflict: tuple[int, ...] = ()
+    directions: tuple[Direction, ...] = ()

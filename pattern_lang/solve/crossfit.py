@@ -21,6 +21,7 @@ from pattern_lang.solve.assemble import TOLERANCE, program_of
 from pattern_lang.solve.estimated import Estimated
 from pattern_lang.solve.normal import Vector
 from pattern_lang.solve.optimize import optimize
+from pattern_lang.solve.reliability import directions
 from pattern_lang.solve.statements import statements_of
 
 # Two replicates in each half, or there is no standard error.
@@ -73,7 +74,10 @@ def cross_fit(pattern: WeightPattern, estimate: Estimate) -> tuple[CrossFitted, 
 
 
 def with_cross_fit(pattern: WeightPattern, estimate: Estimate, solution: Solution) -> Solution:
-    """Return a solution whose goals know their cross-fitted predictions, where there are any."""
+    """Return a solution with the cross-fitted predictions of its goals, and their directions."""
+    names = tuple(dict.fromkeys(goal.observable for goal in solution.goals if goal.observable))
+    known = directions(estimate.susceptibility, names)
+    solution = attrs.evolve(solution, directions=known) if known else solution
     if solution.status != "optimal" or not solution.goals:
         return solution
     found = cross_fit(pattern, estimate)
