@@ -136,7 +136,7 @@ def compile_pattern(
     from pattern_lang.estimate.defaults import with_sampler
     from pattern_lang.estimate.ranks import ALONE
     from pattern_lang.estimate.soundness import soundness
-    from pattern_lang.solve import solve_pattern, verdicts
+    from pattern_lang.solve import solve_pattern, verdicts, with_cross_fit
 
     pattern = spec.lowered.patterns[name]
     check_targets(pattern)
@@ -159,7 +159,7 @@ def compile_pattern(
             workers=workers,
             rank=rank,
         )
-    solution = solve_pattern(pattern, answer)
+    solution = with_cross_fit(pattern, answer, solve_pattern(pattern, answer))
     findings = (*soundness(pattern.queries, answer), *verdicts(pattern, answer, solution))
     text, source = spec.source.text, spec.source.name
     emit(pattern, answer, solution, out / name, text, source, spec.parents, spec.parameters)

@@ -8,7 +8,7 @@ import attrs
 from pattern_lang.emit.documents import posterior_document, sampler_document, span_location
 from pattern_lang.emit.figures import weight_figures
 from pattern_lang.ir.program import WeightPattern
-from pattern_lang.ir.solution import GoalOutcome, Solution
+from pattern_lang.ir.solution import Direction, GoalOutcome, Solution
 from pattern_lang.ir.susceptibility import Estimate
 
 PLAN_SCHEMA = "pattern-lang/plan/1"
@@ -42,6 +42,8 @@ def outcome_document(outcome: GoalOutcome) -> dict[str, Any]:
         "upper": upper,
         "predicted": outcome.predicted,
         "stderr": outcome.stderr,
+        "cross_fitted": outcome.crossed,
+        "cross_fitted_stderr": outcome.crossed_stderr,
         "predicted_sd": outcome.in_sd,
         "dual": outcome.dual,
         "binding": bool(outcome.binding),
@@ -91,6 +93,7 @@ def plan_document(
             "source": pattern.objective.source,
         },
         "conflict": conflict_document(solution),
+        "directions": [_direction(item) for item in solution.directions],
         "certificate": solution.certificate,
         "weights": _weights(solution),
         "nbeta": estimate.susceptibility.nbeta,
@@ -102,6 +105,11 @@ def plan_document(
         },
         **facts,
     }
+
+
+def _direction(direction: Direction) -> dict[str, Any]:
+    loadings = dict(zip(direction.observables, direction.loadings, strict=True))
+    return {"reliability": direction.reliability, "loadings": loadings}
 
 
 def _weights(solution: Solution) -> dict[str, float] | None:

@@ -65,9 +65,11 @@ def susceptibility(
     is_whole = rows <= most_directions(n) and not any(pooled.has_residual for pooled in pools)
     into = Into(np.zeros((k, n), np.float32), None if is_whole else np.zeros((k, n), np.float32))
     noise, halves = None, []
-    mean, error = constants, np.zeros(k)
+    mean, error, least = constants, np.zeros(k), np.full(k, np.inf)
     for result, pooled in zip(results, pools, strict=True):
-        own, agreed = respond(pooled, share, widenings(result)[pooled.rows], into)
+        factors = widenings(result)[pooled.rows]
+        least[pooled.rows] = np.minimum(least[pooled.rows], factors)
+        own, agreed = respond(pooled, share, factors, into)
         noise = own if noise is None else _sum(noise, own, is_whole)
         halves.append(dict(zip(pooled.rows.tolist(), agreed.tolist(), strict=True)))
         means = combine(result.readout.slopes, _trace_means(result)[:, None])[:, 0]
@@ -82,6 +84,7 @@ def susceptibility(
         noise=_with_rest(no_noise(k, n) if noise is None else noise, into.variances),
         mean_stderr=np.where(np.isnan(mean), np.nan, np.sqrt(error)),
         nbeta=queries.sampler.nbeta,
+        widening=np.where(np.isfinite(least), least, 1.0),
     )
     return found, halves
 

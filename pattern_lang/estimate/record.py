@@ -52,6 +52,8 @@ def arrays_of(estimate: Estimate) -> dict[str, Array]:
     }
     if chi.noise.residual is not None:
         arrays["noise/residual"] = chi.noise.residual
+    if chi.widening is not None:
+        arrays["widening"] = chi.widening
     if units.row is not None:
         arrays["row"] = units.row
     if units.tokens is not None:
@@ -164,6 +166,7 @@ def estimate_of(meta: dict[str, Any], arrays: dict[str, Array]) -> Estimate:
         nbeta=meta["nbeta"],
         **{name: arrays[name] for name in _MOMENTS},
         noise=Noise(arrays["noise/loadings"], arrays["noise/basis"], arrays.get("noise/residual")),
+        widening=arrays.get("widening"),
     )
     ids = np.arange(chi.chi.shape[1])
     units = UnitTable(

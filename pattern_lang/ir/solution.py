@@ -17,7 +17,9 @@ class GoalOutcome:
     predicted shift (for a constraint: the value of its left-hand side), `stderr` its standard
     error from the noise of χ (None for constraints on weights alone). `dual` is the shadow price:
     how fast the objective rises when the limit is tightened by one unit; 0 when it does not bind.
-    `dual` and `predicted` are None where there is no solution.
+    `dual` and `predicted` are None where there is no solution. `crossed` and `crossed_stderr` are
+    what weights chosen on one half of the draws are predicted to do by the other half, averaged
+    over both ways (None where that is not known): the prediction without its optimism.
     """
 
     source: str
@@ -30,7 +32,22 @@ class GoalOutcome:
     dual: float | None
     binding: bool
     in_sd: float | None = None
+    crossed: float | None = None
+    crossed_stderr: float | None = None
     origin: Span | None = None
+
+
+@frozen
+class Direction:
+    """A combination of observables, and which share of a shift along it is signal, 0 to 1.
+
+    `loadings`, of unit length, one for each of `observables`, are on rows of χ divided by their
+    own lengths over the units.
+    """
+
+    reliability: float
+    observables: tuple[str, ...]
+    loadings: tuple[float, ...]
 
 
 @frozen(eq=False)
@@ -41,7 +58,8 @@ class Solution:
     mean 1, or is None without a solution. `dose` is the t of a `move` without `by`; otherwise 1
     when optimal, and when infeasible the largest common fraction of the targets that is feasible
     (None when no fraction is). `conflict` holds the indices into goals + constraints of a minimal
-    clashing set. `certificate` holds KKT residuals and figures about w.
+    clashing set. `certificate` holds KKT residuals and figures about w. `directions` are those of
+    the goals' observables, most reliable first; none where the noise of χ is not known.
     """
 
     status: str
@@ -51,3 +69,4 @@ class Solution:
     constraints: tuple[GoalOutcome, ...]
     certificate: dict[str, Any]
     conflict: tuple[int, ...] = ()
+    directions: tuple[Direction, ...] = ()

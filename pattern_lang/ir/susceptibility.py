@@ -24,7 +24,9 @@ class Susceptibility:
     chi: (k, n) float32, per observable and unit. mean, sd: (k,) float64, posterior mean
     and standard deviation, in the observable's unit (NaN where the mean is not estimated).
     noise: how replicates of χ, from separate stretches of the chains, deviate from it. They carry
-    the errors that units share. mean_stderr: (k,) float64, that of `mean`.
+    the errors that units share. mean_stderr: (k,) float64, that of `mean`. widening: (k,) by which
+    factor replicates deviate more in `noise` than they did, as segments of a chain know of each
+    other and are few; where it is not known, None.
     """
 
     observables: tuple[str, ...]
@@ -35,6 +37,7 @@ class Susceptibility:
     noise: Noise
     nbeta: float
     mean_stderr: NDArray[np.float64] | None = None
+    widening: NDArray[np.float64] | None = None
 
     @property
     def stderr(self) -> NDArray[np.float32]:

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
         Soft,
         SumSquares,
     )
+    from pattern_lang.solve.crossfit import with_cross_fit
     from pattern_lang.solve.findings import draws_wanted, verdicts
     from pattern_lang.solve.problem import WeightProgram, WeightSolution
 
@@ -48,6 +49,7 @@ __all__ = [
     "draws_wanted",
     "solve_pattern",
     "verdicts",
+    "with_cross_fit",
 ]
 
 
@@ -58,6 +60,8 @@ def __getattr__(name: str) -> Any:
     home = "constraints"
     if name in ("WeightProgram", "WeightSolution"):
         home = "problem"
+    elif name == "with_cross_fit":
+        home = "crossfit"
     elif name in ("solve_pattern", "draws_wanted", "verdicts"):
         home = "assemble" if name == "solve_pattern" else "findings"
     return getattr(import_module(f"{__name__}.{home}"), name)

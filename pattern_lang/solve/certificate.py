@@ -99,4 +99,5 @@ def certify(answer: Answer, final: Vector) -> Certificate:
 
 def _product(constraint: NormalConstraint, multiplier: Vector, w: Vector) -> float:
     slack = left_side(constraint, w, 1.0)
-    return float(np.max(np.abs(multiplier * slack), initial=0.0))
+    # Where a bound is infinite the multiplier is 0, and so is the product.
+    return float(np.max(np.abs(multiplier * np.where(multiplier == 0, 0.0, slack)), initial=0.0))

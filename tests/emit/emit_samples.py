@@ -243,6 +243,8 @@ def solution(given: Estimate) -> Solution:
             (None, -0.0627),
             predicted=-0.0627,
             stderr=0.0041,
+            crossed=-0.0588,
+            crossed_stderr=0.0052,
             dual=18.42,
             binding=True,
             in_sd=-1.0,

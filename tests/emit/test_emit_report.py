@@ -124,6 +124,13 @@ def test_shows_who_gains_and_who_loses(content: bytes) -> None:
     assert "explains 37" in text or "explains" in text
 
 
+def test_predictions_by_other_draws_stand_beside(content: bytes) -> None:
+    rows = content.decode().split("<tr>")
+    lower, hold = (next(r for r in rows if f"<code>{kind} " in r) for kind in ("lower", "hold"))
+    assert "−0.0588 ± 0.0052 nats by other draws" in lower
+    assert "by other draws" not in hold
+
+
 def test_the_source_is_annotated(content: bytes) -> None:
     text = content.decode()
     line = text[text.index('<code class="text">  lower    hard_loss by dose') :]

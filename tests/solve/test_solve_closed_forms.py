@@ -3,8 +3,11 @@
 import numpy as np
 import pytest
 from numpy.typing import NDArray
-from solve_samples import box, ess, estimate, goal, pattern, response
+from solve_samples import box, ess, estimate, goal, pattern, require, response
 
+from pattern_lang.ir import program as ir
+from pattern_lang.ir.sources import Comparison, RowField, RowLiteral
+from pattern_lang.semantics.units import Unit
 from pattern_lang.solve import (
     KL,
     AtLeast,
@@ -63,6 +66,53 @@ def test_simplex_projection(seed: int) -> None:
         low, high = (step, high) if np.linalg.norm(w - 1.0) < radius else (low, step)
     assert solution.weights == pytest.approx(w, abs=1e-6)
     assert solution.objective == pytest.approx(float(row[0] @ (w - 1.0)), rel=1e-8)
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_a_shifted_sum_of_squares_is_a_simplex_projection(seed: int) -> None:
+    # ‖w - 1‖² - 2 g·(w - 1) is ‖w - (1 + g)‖² less a constant.
+    chi = response(RNG(seed), 1, 60, scales=[2.0]).astype(np.float32)
+    moved = ir.Expression(((1.0, ir.SumSquares(1.0, -1.0)), (-2.0, ir.Predicted("a", Unit.NATS))))
+    positive = require((-1.0, ir.Entries()))
+    solution = solve_pattern(pattern((), [positive], moved), estimate(chi))
+    assert solution.status == "optimal"
+    expected = simplex_projection(1.0 + chi[0].astype(np.float64))
+    assert np.sum(expected == 0) > 10
+    assert solution.weights == pytest.approx(expected, abs=5e-7)
+
+
+def raked(
+    codes: list[NDArray[np.int64]], targets: list[NDArray[np.float64]]
+) -> NDArray[np.float64]:
+    """Iterative proportional fitting of weights to group totals (Deming & Stephan 1940)."""
+    w = np.ones(codes[0].size)
+    for _ in range(500):
+        for code, target in zip(codes, targets, strict=True):
+            w *= (target / np.bincount(code, w))[code]
+    return w
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_kl_with_group_totals_is_raking(seed: int) -> None:
+    rng = RNG(seed)
+    codes = [rng.integers(groups, size=120) for groups in (3, 4)]
+    likely = np.exp(0.5 * rng.normal(size=120))
+    likely /= likely.mean()
+    targets = [np.bincount(code, likely) for code in codes]
+    limits = [
+        require(
+            (1.0, ir.ShareMass(Comparison("==", RowField(name), RowLiteral(k)))),
+            constant=-float(target[k] / np.sum(code == k)),
+            equality=True,
+        )
+        for name, code, target in zip("xy", codes, targets, strict=True)
+        for k in range(target.size)
+    ]
+    objective = ir.Expression(((1.0, ir.KL()),))
+    data = estimate(np.zeros((1, 120)), fields=dict(zip("xy", codes, strict=True)))
+    solution = solve_pattern(pattern((), limits, objective), data)
+    assert solution.status == "optimal"
+    assert solution.weights == pytest.approx(raked(codes, targets), abs=1e-6)
 
 
 def test_raking_for_mass() -> None:

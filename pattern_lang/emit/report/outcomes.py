@@ -29,6 +29,7 @@ class OutcomeRow:
     state: str
     tone: str
     noise: str
+    crossed: str
 
 
 @frozen
@@ -61,6 +62,7 @@ def _row(outcome: GoalOutcome, clashes: bool) -> OutcomeRow:
         state=state,
         tone=tone,
         noise=_noise(outcome),
+        crossed=_crossed(outcome),
     )
 
 
@@ -119,6 +121,16 @@ def _noise(outcome: GoalOutcome) -> str:
     if outcome.kind not in _ACTIVE or value is None or not error:
         return ""
     return "within its noise" if abs(value) < 2 * error else ""
+
+
+def _crossed(outcome: GoalOutcome) -> str:
+    """Return what the half of the draws says that weights were not chosen on, with the unit."""
+    if outcome.crossed is None:
+        return ""
+    unit = "" if outcome.unit == "1" else f" {outcome.unit}"
+    return (
+        f"{with_error(outcome.crossed, outcome.crossed_stderr, signed=True)}{unit} by other draws"
+    )
 
 
 def headline(solution: Solution, ess_share: float | None, unsound: tuple[str, ...]) -> Headline:
