@@ -1,0 +1,198 @@
+"""Newton's method on the dual of a structured program, one pass over the data per step.
+
+`F(y) = Σ φ*(z_j) + σ(y)` with `z = -Aᵀ(cost + combineᵀ y)` is convex; its gradient needs the row
+sums of one pass. Scalars such as the dose are kept by an augmented Lagrangian in row space alone.
+"""
+
+import attrs
+import numpy as np
+from attrs import define, frozen
+
+from pattern_lang.solve.normal import Matrix, Vector
+from pattern_lang.solve.structured.base import Prices
+from pattern_lang.solve.structured.form import Form
+from pattern_lang.solve.structured.links import Link
+from pattern_lang.solve.structured.passes import Ask, Chunk, Sums, Sweeper
+from pattern_lang.solve.structured.rowspace import Curvature, misses, step, support
+
+STEPS = 60
+TRIALS = 12
+# A step that leaves more than this of the residual asks for the Hessian where it ended.
+SLOW = 0.15
+# Float32 passes are trusted down to this residual, relative to the size of the weights.
+SINGLE = 1e-6
+# What float32 and float64 sums may be off by, relative to the size of what is added up.
+NOISE_SINGLE, NOISE_DOUBLE = 1e-6, 1e-13
+# How stiff scalars are held, relative to the Hessian.
+STIFF = 1e-4
+
+
+@frozen(eq=False)
+class Point:
+    """Prices y (k,), scalars t (q,), and what a pass at them added up.
+
+    rows: (k,) `combine · u + scalars · t`. value: F(y), scalars included. miss: the largest
+    distance of a row from where its price says it should be, relative to `size`, the size of
+    the weights. ray: whether y proves that there are no weights.
+    """
+
+    y: Vector
+    t: Vector
+    sums: Sums
+    rows: Vector
+    value: float
+    miss: float
+    size: float
+    ray: bool
+    precise: bool
+
+
+@define(eq=False)
+class Dual:
+    """The dual function of a form at one link; passes are counted by the sweeper."""
+
+    form: Form
+    sweeper: Sweeper
+    link: Link
+    sample: tuple[Chunk, ...] | None = None
+
+    def prices(self, y: Vector) -> Prices:
+        """Return what each base row is worth."""
+        v = self.form.rows.combine.T @ y
+        dense = self.form.base.dense
+        groups = v[dense:] if self.form.base.groups is not None else None
+        return Prices(v[:dense] + self.form.cost, groups)
+
+    @property
+    def stiffness(self) -> Vector:
+        """Return the curvature of each scalar, (q,)."""
+        scale = float(np.mean(self.link.ridge)) + self.link.entropy
+        return STIFF * max(scale, 1e-12) / self.form.sizes**2
+
+    def scalars(self, y: Vector, centre: Vector) -> tuple[Vector, float]:
+        """Return the scalars that prices ask for, and their part of F."""
+        stiff = self.stiffness
+        slope = self.form.scalar_cost + self.form.rows.scalars.T @ y
+        t = np.maximum(0.0, centre - slope / stiff)
+        return t, float(-np.dot(slope, t) - 0.5 * np.dot(stiff, (t - centre) ** 2))
+
+    def at(self, y: Vector, centre: Vector, ask: Ask) -> Point:
+        """Make a pass at prices y."""
+        form = self.form
+        sums = self.sweeper.sweep(self.prices(y), self.link, ask, self.sample)
+        base = sums.rows if sums.groups is None else np.concatenate([sums.rows, sums.groups])
+        t, extra = self.scalars(y, centre)
+        rows = form.rows.combine @ base + form.rows.scalars @ t
+        sigma = support(form.rows, y)
+        size = max(sums.square**0.5, 1e-300)
+        return Point(
+            y=y,
+            t=t,
+            sums=sums,
+            rows=rows,
+            value=sums.value + sigma + extra,
+            miss=float(np.max(misses(form.rows, y, rows), initial=0.0)) / size,
+            size=size,
+            ray=self._is_ray(y, sums, sigma),
+            precise=ask.precise or self.sweeper.dtype is np.float64,
+        )
+
+    def _is_ray(self, y: Vector, sums: Sums, sigma: float) -> bool:
+        """Tell whether `y · (rows - limits)` is positive all over the box."""
+        if np.any(self.form.cost) or not np.isfinite(sums.reach):
+            return False
+        push = self.form.rows.scalars.T @ y
+        if np.any(push < 0) or np.any(self.form.rows.curvature * y):
+            return False
+        size = abs(sums.reach) + float(np.sum(np.abs(y)))
+        return sums.reach + sigma < -1e-9 * size
+
+    def descend(self, y: Vector, tolerance: float, hessian: Curvature | None = None) -> "Descent":
+        """Minimise F from y until the rows miss by at most `tolerance`, relative."""
+        single = self.sweeper.dtype is np.float32
+        always = self.sample is not None or self.form.base.n * self.form.base.dense <= 1 << 20
+        ask = Ask(hessian=always or hessian is None, budgets=True)
+        point = self.at(y, np.zeros(self.form.sizes.size), ask)
+        curvature = hessian
+        fresh = False
+        scale = 0.0
+        for _ in range(STEPS):
+            if point.sums.hessian is not None:
+                curvature, fresh = Curvature.of(self.form.rows, point.sums), True
+            assert curvature is not None
+            scale = max(scale, float(np.max(np.diag(curvature.dense), initial=0.0)))
+            if point.ray and point.precise:
+                return Descent(point, curvature, False, True)
+            floor = tolerance if point.precise or not single else max(tolerance, SINGLE)
+            precise = point.precise or (point.miss <= max(tolerance, SINGLE) or point.ray)
+            if point.miss <= floor and point.precise and self._settled(point):
+                return Descent(point, curvature, True, False)
+            if precise and not point.precise:
+                if tolerance >= SINGLE and not point.ray:
+                    return Descent(point, curvature, True, False)
+            want = always or not fresh and point.miss > floor
+            ask = Ask(hessian=want, budgets=True, precise=precise and single)
+            following = self._advance(point, curvature.with_floor(scale or 1.0), ask)
+            if following is None:
+                return Descent(point, curvature, False, False)
+            if following.miss > SLOW * point.miss:
+                fresh = False
+            point = following
+        return Descent(point, curvature, point.miss <= tolerance, False)
+
+    def _settled(self, point: Point) -> bool:
+        """Tell whether the scalars are where their prices say."""
+        slope = self.form.scalar_cost + self.form.rows.scalars.T @ point.y
+        off = np.minimum(np.abs(slope) * point.t, np.abs(slope) * self.form.sizes * point.size)
+        off = np.maximum(off, np.maximum(-slope, 0.0) * self.form.sizes)
+        return bool(np.all(off <= 1e-9 * np.maximum(1.0, np.abs(self.form.scalar_cost * point.t))))
+
+    def _advance(self, point: Point, curvature: Curvature, ask: Ask) -> Point | None:
+        """Take the Newton step, shortened until F falls."""
+        form = self.form
+        stiff = curvature.with_scalars(form.rows.scalars / np.sqrt(self.stiffness))
+        centre = point.t
+        goal = step(form.rows, stiff, point.rows, point.y)
+        direction = goal - point.y
+        start = attrs.evolve(point, value=self._value(point, point.y, centre))
+        slope = self._slope(point, point.y, direction)
+        length = 1.0
+        best: Point | None = None
+        for _ in range(TRIALS):
+            y = goal if length == 1.0 else point.y + length * direction
+            found = self.at(y, centre, ask)
+            noise = NOISE_DOUBLE if found.precise and start.precise else NOISE_SINGLE
+            allowance = noise * (abs(start.value) + abs(found.sums.value) + 1e-300)
+            if found.value <= start.value + 1e-4 * length * min(slope, 0.0) + allowance:
+                return found
+            if best is None or found.miss < best.miss:
+                best = found
+            ahead = self._slope(found, y, direction)
+            secant = slope / (slope - ahead) if ahead > 0 > slope else 0.5
+            length *= float(np.clip(secant, 0.1, 0.7))
+        return best if best is not None and best.miss < point.miss else None
+
+    def _value(self, point: Point, y: Vector, centre: Vector) -> float:
+        return point.sums.value + support(self.form.rows, y) + self.scalars(y, centre)[1]
+
+    def _slope(self, point: Point, y: Vector, direction: Vector) -> float:
+        """Return the slope of F along a direction (towards it, where σ has a kink)."""
+        rows = self.form.rows
+        rising = np.where((y > 0) | ((y == 0) & (direction > 0)), rows.upper, rows.lower)
+        rising = np.where(direction == 0, 0.0, np.where(np.isfinite(rising), rising, 0.0))
+        return float(np.dot(direction, rising + rows.curvature * y - point.rows))
+
+
+@frozen(eq=False)
+class Descent:
+    """Where a descent ended. done: the rows hold. infeasible: y is a ray that proves it."""
+
+    point: Point
+    curvature: Curvature
+    done: bool
+    infeasible: bool
+
+
+def scaled_scalars(form: Form) -> Matrix:
+    """Return the scalars' columns, (k, q)."""
+    return form.rows.scalars
