@@ -8,8 +8,8 @@ from numpy.typing import NDArray
 from pattern_lang.solve.normal import Vector
 from pattern_lang.solve.response import Block, Response
 
-# Numbers in a tile: it and its scaled copy stay in a core's own cache.
-TILE = 1 << 17
+# Numbers in a tile: it is read twice, so it should stay in the cache; calls cost microseconds.
+TILE = 1 << 19
 LEAST, MOST = 1024, 16384
 # Groups cost one pass over all of them per tile; tiles are then larger.
 GROUPED = 8

@@ -54,9 +54,29 @@ class Link:
         """Add `more/2 x²`."""
         return attrs.evolve(self, ridge=self.ridge + more) if more else self
 
-    def with_entropy(self, more: float) -> "Link":
-        """Add `more · w log w`."""
-        return attrs.evolve(self, entropy=self.entropy + more) if more else self
+    def with_budget(self, kind: str, price: float) -> "Link":
+        """Add `price` times what a budget adds up (see `reader.Budget`)."""
+        if not price:
+            return self
+        match kind:
+            case "square":
+                return self.with_ridge(price)
+            case "entropy":
+                entropy = self.entropy + price
+                lower: Any = np.maximum(self.lower, -1.0)
+                lower = lower if isinstance(self.lower, np.ndarray) else float(lower)
+                return attrs.evolve(self, entropy=entropy, lower=lower)
+            case _:
+                return self._with_magnitude(price)
+
+    def _with_magnitude(self, price: float) -> "Link":
+        """Add `price · |x|`: minus the price in slope, and twice the price in a jump at 0."""
+        same = [k for k in self.kinks if k.at == 0.0]
+        rest = [k for k in self.kinks if k.at != 0.0]
+        jump: Any = same[0].jump if same else 0.0
+        kink = Kink(0.0, jump + 2.0 * price, same[0].more if same else 0.0)
+        kinks = tuple(sorted((*rest, kink), key=lambda k: k.at))
+        return attrs.evolve(self, slope=self.slope - price, kinks=kinks)
 
     def part(self, units: slice) -> "Link":
         """Return the link of some units."""
@@ -161,6 +181,16 @@ class Link:
         with np.errstate(divide="ignore"):
             made = np.where(inside, 1.0 / np.maximum(curvature, 1e-300), 0.0)
         return np.asarray(made, dtype=x.dtype)
+
+    def marginal(self, x: Numbers) -> Numbers:
+        """Return φ'(x), from the left at a kink."""
+        made: Any = self.ridge * x + self.slope
+        for kink in self.kinks:
+            beyond = np.maximum(x - kink.at, 0.0)
+            made = made + kink.more * beyond + np.where(beyond > 0, kink.jump, 0.0)
+        if self.entropy:
+            made = made + self.entropy * (np.log(np.maximum(1.0 + x, 1e-300)) + 1.0)
+        return np.asarray(made)
 
     def cost(self, x: Numbers) -> float:
         """Return `Σ φ(x)`, with the kinks measured from the first."""

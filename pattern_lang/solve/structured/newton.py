@@ -8,7 +8,7 @@ import attrs
 import numpy as np
 from attrs import define, frozen
 
-from pattern_lang.solve.normal import Matrix, Vector
+from pattern_lang.solve.normal import Vector
 from pattern_lang.solve.structured.base import Prices
 from pattern_lang.solve.structured.form import Form
 from pattern_lang.solve.structured.links import Link
@@ -114,7 +114,7 @@ class Dual:
         ask = Ask(hessian=always or hessian is None, budgets=True)
         point = self.at(y, np.zeros(self.form.sizes.size), ask)
         curvature = hessian
-        fresh = False
+        fresh = hessian is not None
         scale = 0.0
         for _ in range(STEPS):
             if point.sums.hessian is not None:
@@ -192,7 +192,3 @@ class Descent:
     done: bool
     infeasible: bool
 
-
-def scaled_scalars(form: Form) -> Matrix:
-    """Return the scalars' columns, (k, q)."""
-    return form.rows.scalars
