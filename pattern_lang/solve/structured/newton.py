@@ -4,6 +4,8 @@
 sums of one pass. Scalars such as the dose are kept by an augmented Lagrangian in row space alone.
 """
 
+from functools import cached_property
+
 import attrs
 import numpy as np
 from attrs import define, frozen
@@ -25,6 +27,11 @@ SINGLE = 1e-6
 NOISE_SINGLE, NOISE_DOUBLE = 1e-6, 1e-13
 # How stiff scalars are held, relative to the Hessian.
 STIFF = 1e-4
+# A line is searched this finely, in at most so many looks.
+NEAR = 0.02
+HALVINGS = 40
+# So many units' prices may be kept for it.
+REMEMBERED = 30_000_000
 
 
 @frozen(eq=False)
@@ -47,7 +54,7 @@ class Point:
     precise: bool
 
 
-@define(eq=False)
+@define(eq=False, slots=False)
 class Dual:
     """The dual function of a form at one link; passes are counted by the sweeper."""
 
@@ -55,6 +62,13 @@ class Dual:
     sweeper: Sweeper
     link: Link
     sample: tuple[Chunk, ...] | None = None
+
+    @cached_property
+    def asked(self) -> float:
+        """Return how far the limits of rows lie from 0: no size of the weights is below that."""
+        rows = self.form.rows
+        away = np.maximum(np.maximum(rows.lower, -rows.upper), 0.0)
+        return max(float(np.max(away, initial=0.0)), 1e-12 * self.form.base.n**0.5)
 
     def prices(self, y: Vector) -> Prices:
         """Return what each base row is worth."""
@@ -84,7 +98,7 @@ class Dual:
         t, extra = self.scalars(y, centre)
         rows = form.rows.combine @ base + form.rows.scalars @ t
         sigma = support(form.rows, y)
-        size = max(sums.square**0.5, 1e-300)
+        size = max(sums.square**0.5, self.asked)
         return Point(
             y=y,
             t=t,
@@ -162,15 +176,41 @@ class Dual:
             y = goal if length == 1.0 else point.y + length * direction
             found = self.at(y, centre, ask)
             noise = NOISE_DOUBLE if found.precise and start.precise else NOISE_SINGLE
-            allowance = noise * (abs(start.value) + abs(found.sums.value) + 1e-300)
+            allowance = noise * (abs(start.value) + abs(start.sums.value) + 1e-300)
             if found.value <= start.value + 1e-4 * length * min(slope, 0.0) + allowance:
                 return found
-            if best is None or found.miss < best.miss:
+            if np.isfinite(found.value) and (best is None or found.miss < best.miss):
                 best = found
-            ahead = self._slope(found, y, direction)
-            secant = slope / (slope - ahead) if ahead > 0 > slope else 0.5
-            length *= float(np.clip(secant, 0.1, 0.7))
+            length = self._shorter(point.y, direction, centre, length)
         return best if best is not None and best.miss < point.miss else None
+
+    def _shorter(self, y: Vector, direction: Vector, centre: Vector, length: float) -> float:
+        """Return where F is least along a direction, between 0 and a length where it has risen.
+
+        The prices of units along the direction take one pass; looking along it takes none.
+        """
+        if self.form.base.n > REMEMBERED:
+            return 0.25 * length
+        v = self.form.rows.combine.T @ direction
+        dense = self.form.base.dense
+        ahead = Prices(v[:dense], None if self.form.base.groups is None else v[dense:])
+        line = self.sweeper.line(self.prices(y), ahead, self.link, self.sample)
+        low, high = 0.0, length
+        for _ in range(HALVINGS):
+            middle = 0.5 * (low + high) if low else 0.1 * high
+            if high - low <= NEAR * high:
+                break
+            slope = line(middle) + self._bent(y + middle * direction, direction, centre)
+            low, high = (middle, high) if slope < 0 else (low, middle)
+        return low if low else high
+
+    def _bent(self, y: Vector, direction: Vector, centre: Vector) -> float:
+        """Return the slope along a direction of what is in row space alone."""
+        rows = self.form.rows
+        rising = np.where((y > 0) | ((y == 0) & (direction > 0)), rows.upper, rows.lower)
+        rising = np.where(direction == 0, 0.0, np.where(np.isfinite(rising), rising, 0.0))
+        t, _ = self.scalars(y, centre)
+        return float(np.dot(direction, rising + rows.curvature * y - rows.scalars @ t))
 
     def _value(self, point: Point, y: Vector, centre: Vector) -> float:
         return point.sums.value + support(self.form.rows, y) + self.scalars(y, centre)[1]

@@ -102,6 +102,26 @@ class Sweeper:
         self.passes += units / self.base.n
         return total if sample is None else total.scaled(self.base.n / units)
 
+    def line(
+        self, start: Prices, ahead: Prices, link: Link, sample: tuple[Chunk, ...] | None
+    ) -> Callable[[float], float]:
+        """Return the slope of `Σ φ*(z + length · dz)` by length; making it takes one pass."""
+        chunks = self.chunks if sample is None else sample
+        first = _Held.of(self.base, start, link, Ask(), self.dtype)
+        second = _Held.of(self.base, ahead, link, Ask(), self.dtype)
+        tiles = [tile for chunk in chunks for tile in chunk]
+        kept = [(link.part(u), first.priced(u)[0], second.priced(u)[0]) for u in tiles]
+        units = sum(tile.stop - tile.start for tile in tiles)
+        self.passes += units / self.base.n
+
+        def slope(length: float) -> float:
+            total = 0.0
+            for part, z, dz in kept:
+                total += float(np.dot(part.weigh(z + z.dtype.type(length) * dz), dz))
+            return total * self.base.n / units
+
+        return slope
+
     def _added(self, work: Callable[[Chunk], Sums], chunks: tuple[Chunk, ...]) -> Sums:
         small = self.base.n * self.base.dense <= ALONE or self.threads < 2 or len(chunks) < 2
         if small:
@@ -154,6 +174,23 @@ class _Held:
 
     def tile(self, units: slice, out: NDArray[Any] | None) -> Sums:
         """Work out the units of one tile."""
+        z, block, written, codes, coefficients = self.priced(units)
+        link = self.link.part(units)
+        x = link.weigh(z)
+        if out is not None:
+            out[units] = x
+        sums = self._sums(link, z, x, block, written)
+        if codes is not None:
+            sums.groups = self._grouped(codes, coefficients, x)
+        self._budgets(sums, x)
+        if self.ask.hessian:
+            self._hessian(sums, link.derivative(x), block, written, codes, coefficients)
+        return sums
+
+    def priced(
+        self, units: slice
+    ) -> tuple[Numbers, Numbers, Numbers, NDArray[np.int64] | None, Numbers | None]:
+        """Return z of some units, and what it was made of."""
         block = self.base.block(units)
         if block.dtype != self.dtype:
             block = block.astype(self.dtype)
@@ -166,17 +203,7 @@ class _Held:
         if codes is not None and self.groups is not None:
             worth = self.groups[codes]
             z -= worth if coefficients is None else worth * coefficients
-        link = self.link.part(units)
-        x = link.weigh(z)
-        if out is not None:
-            out[units] = x
-        sums = self._sums(link, z, x, block, written)
-        if codes is not None:
-            sums.groups = self._grouped(codes, coefficients, x)
-        self._budgets(sums, x)
-        if self.ask.hessian:
-            self._hessian(sums, link.derivative(x), block, written, codes, coefficients)
-        return sums
+        return z, block, written, codes, coefficients
 
     def _codes(self, units: slice) -> tuple[NDArray[np.int64] | None, Numbers | None]:
         groups = self.base.groups

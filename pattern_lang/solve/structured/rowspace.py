@@ -164,8 +164,8 @@ def _moved(
     following[(state == 1) & ~equal & (y < 0)] = 0
     following[(state == -1) & ~equal & (y > 0)] = 0
     held = np.abs(state) == 1
-    following[held & (y > rows.most)] = 2
-    following[held & (y < rows.least)] = -2
+    following[held & (y > rows.most) & (rows.most > 0)] = 2
+    following[held & (y < rows.least) & (rows.least < 0)] = -2
     size = 1e-13 * (1.0 + np.abs(slack))
     following[(state == 0) & (slack > rows.upper + size)] = 1
     following[(state == 0) & (slack < rows.lower - size)] = -1
