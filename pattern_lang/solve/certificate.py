@@ -68,14 +68,26 @@ def certify(answer: Answer, final: Vector) -> Certificate:
         raise ValueError("an answer without a point has no certificate")
     program, box, w = answer.program, answer.box, final
     x = answer.w - 1.0
-    cost = float(total(program.cost, answer.w, answer.dose)[0])
+    proof = result.proof
+    if proof is None:
+        cost = float(total(program.cost, answer.w, answer.dose)[0])
+    else:
+        cost = proof.primal_cost
     size = max(result.cost_unit, abs(cost))
     off = np.abs(result.gradient(x)) @ (np.abs(x) + np.linalg.norm(x) / x.size**0.5)
-    worst = max((violation(c, w, answer.dose) / size_of(c) for c in program.constraints), default=0)
-    products = [
-        _product(c, m, answer.w)
-        for c, m in zip(program.constraints, result.multipliers, strict=True)
-    ]
+    if proof is not None and final is answer.w:
+        worst = proof.worst
+    else:
+        worst = max(
+            (violation(c, w, answer.dose) / size_of(c) for c in program.constraints), default=0.0
+        )
+    if proof is not None:
+        products = [proof.complementarity]
+    else:
+        products = [
+            _product(c, m, answer.w)
+            for c, m in zip(program.constraints, result.multipliers, strict=True)
+        ]
     return Certificate(
         primal_cost=cost,
         dual_cost=result.dual_cost,

@@ -30,7 +30,8 @@ class Proof:
     are. worst: the largest violation of a constraint, relative to the length of its row.
     complementarity: the largest multiplier times slack. passes: how many passes were made in
     all, this one included. rows: (m,) sums of the rows of the response, NaN for those that
-    the program does not use. rule: weights for other units, None where there is none.
+    the program does not use. rule: weights for other units. start: prices of rows per unit of
+    curvature, to begin a program with that has the same rows and a curvature of its own.
     """
 
     primal_cost: float
@@ -40,6 +41,7 @@ class Proof:
     passes: int
     rows: Vector
     rule: Any
+    start: Vector | None = None
 
 
 @frozen(eq=False)

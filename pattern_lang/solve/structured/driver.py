@@ -5,6 +5,7 @@ is overdrawn. Where the cost leaves weights open (a linear objective, a largest 
 added and lowered until the gap to the program without it is closed.
 """
 
+import attrs
 import numpy as np
 from attrs import define, field, frozen
 
@@ -19,9 +20,13 @@ from pattern_lang.solve.structured.warm import sample_of
 
 SAMPLED = 1e-3
 FALL = 8.0
+# From this stage on the bound is looked for around the weights found.
+CENTRED = 2
 STAGES = 24
 SECANTS = 40
 OVERDRAWN = 1e-10
+# A gap that is not closed to this is no solution.
+ENOUGH = 1e-6
 
 
 @frozen(eq=False)
@@ -29,7 +34,8 @@ class Found:
     """What a search ended with.
 
     status: `optimal`, `infeasible`, `doubtful`. point: prices and sums. link: with the budgets'
-    prices and the ridge; priced: without the ridge. prices: of the budgets.
+    prices and the ridge; priced: without the ridge. prices: of the budgets. bound: other prices
+    of rows, which give a better bound on the cost without the ridge.
     """
 
     status: str
@@ -38,6 +44,7 @@ class Found:
     priced: Link
     prices: tuple[float, ...]
     ridge: float
+    bound: Vector | None = None
 
 
 @define(eq=False)
@@ -48,6 +55,7 @@ class Driver:
     tolerance: float
     sweeper: Sweeper = field(init=False)
     y: Vector = field(init=False)
+    closed: float = 1e-9
     curvature: Curvature | None = None
     started: bool = False
 
@@ -140,18 +148,51 @@ class Driver:
     # Without curvature
 
     def _lowered(self) -> Found:
-        """Add a ridge and lower it until nothing is left of what it costs."""
+        """Add a ridge and lower it until nothing is left of what it costs.
+
+        Without finite bounds, or a budget that curves the cost, there is no bound to close on.
+        """
         ridge = self._first_ridge()
         best: Found | None = None
-        for _ in range(STAGES):
+        least = np.inf
+        for stage in range(STAGES):
             found = self._budgeted(ridge)
+            if found.status == "infeasible" or best is None:
+                best = found
             if found.status != "optimal":
-                return found if best is None or found.status == "infeasible" else best
-            best = found
-            if self._gap(found) <= self.tolerance:
-                return found
+                break
+            if found.priced.least_curvature <= 0 and not found.priced.bounded:
+                if not self.form.budgets:
+                    return _as(found, "doubtful")
+                best = _as(found, "doubtful")
+                ridge /= FALL
+                continue
+            gap = self._gap(found, found.point.y)
+            if gap > self.closed and stage >= CENTRED:
+                found, gap = self._centred(found, gap)
+            if gap < least:
+                best, least = found, gap
+            if gap <= self.closed or gap > 1e3 * least:
+                break
             ridge /= FALL
-        return best if best is not None else found
+        assert best is not None
+        return best if least <= ENOUGH or best.status != "optimal" else _as(best, "doubtful")
+
+    def _centred(self, found: Found, gap: float) -> tuple[Found, float]:
+        """Improve the bound: a ridge around the weights themselves pulls their prices nowhere."""
+        centre = np.empty(self.form.base.n)
+        precise = Ask(reach=False, precise=True)
+        prices = Dual(self.form, self.sweeper, found.link).prices(found.point.y)
+        self.sweeper.sweep(prices, found.link, precise, out=centre)
+        link = found.priced.around(found.ridge, centre)
+        dual = Dual(self.form, self.sweeper, link)
+        again = dual.descend(found.point.y, self.tolerance, self.curvature)
+        if not again.done:
+            return found, gap
+        better = self._gap(found, again.point.y)
+        if better >= gap:
+            return found, gap
+        return attrs.evolve(found, bound=again.point.y), better
 
     def _first_ridge(self) -> float:
         form = self.form
@@ -163,11 +204,11 @@ class Driver:
         sizes.append(float(np.mean(form.link.ridge)))
         return max(max(sizes), 1e-300)
 
-    def _gap(self, found: Found) -> float:
+    def _gap(self, found: Found, y: Vector) -> float:
         """Return the relative gap between the cost and the bound without the ridge."""
         point, form = found.point, self.form
         cost = self._linear(point) + self._unit_cost(found)
-        return abs(cost - self._bound(found)) / max(form.cost_unit * 1e-3, abs(cost), 1e-300)
+        return abs(cost - self._bound(found, y)) / max(form.cost_unit * 1e-3, abs(cost), 1e-300)
 
     def _linear(self, point: Point) -> float:
         form = self.form
@@ -193,15 +234,15 @@ class Driver:
         )
         return through - sums.value - found.ridge * 0.5 * sums.square - spent
 
-    def _bound(self, found: Found) -> float:
-        form, point = self.form, found.point
+    def _bound(self, found: Found, y: Vector) -> float:
+        form = self.form
         dual = Dual(form, self.sweeper, found.priced)
-        ask = Ask(budgets=False, reach=False, precise=point.precise)
-        value = self.sweeper.sweep(dual.prices(point.y), found.priced, ask).value
-        total = value + support(form.rows, point.y)
+        ask = Ask(budgets=False, reach=False, precise=True)
+        value = self.sweeper.sweep(dual.prices(y), found.priced, ask).value
+        total = value + support(form.rows, y)
         total += sum(p * b.limit for b, p in zip(form.budgets, found.prices, strict=True))
         if form.names and not np.any(form.cost) and not any(found.prices):
-            push = -float(np.dot(form.rows.scalars.T @ point.y, np.sign(-form.scalar_cost)))
+            push = -float(np.dot(form.rows.scalars.T @ y, np.sign(-form.scalar_cost)))
             if len(form.names) == 1 and push > 0:
                 total *= abs(float(form.scalar_cost[0])) / push
         return -total

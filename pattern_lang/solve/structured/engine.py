@@ -1,7 +1,6 @@
 """The structured solver as an engine: programs in standard form in, points with multipliers out."""
 
 import numpy as np
-from attrs import frozen
 
 from pattern_lang.solve.box import Box, Flags
 from pattern_lang.solve.engine import EngineResult, Proof, Verdict
@@ -10,6 +9,7 @@ from pattern_lang.solve.rewrite import is_bound
 from pattern_lang.solve.structured.costs import OutsideError
 from pattern_lang.solve.structured.driver import Driver, Found
 from pattern_lang.solve.structured.form import Form, read, span
+from pattern_lang.solve.structured.links import Link
 from pattern_lang.solve.structured.newton import Dual
 from pattern_lang.solve.structured.proof import Checked, Rule, check
 from pattern_lang.solve.structured.rowspace import support
@@ -18,15 +18,7 @@ NAME = "dual newton"
 # Rows hold to this share of the tolerance, relative to the size of the weights.
 SHARE = 0.1
 TIGHTEST = 1e-12
-
-
-@frozen(eq=False)
-class Worked:
-    """A form solved: where its search ended, and the certificate of that."""
-
-    form: Form
-    found: Found
-    checked: Checked
+CLOSEST = 1e-9
 
 
 def solve_structured(
@@ -40,7 +32,7 @@ def solve_structured(
         form = read(program, box)
     except OutsideError:
         return None
-    driver = Driver(form, max(SHARE * tolerance, TIGHTEST))
+    driver = Driver(form, max(SHARE * tolerance, TIGHTEST), max(tolerance, CLOSEST))
     if start is not None and start.shape == driver.y.shape:
         driver.y = start
     found = driver.solve()
@@ -54,22 +46,30 @@ def solve_structured(
 def _result(
     program: NormalProgram, box: Box, form: Form, found: Found, driver: Driver
 ) -> EngineResult:
-    prices = Dual(form, driver.sweeper, found.link).prices(found.point.y)
-    rule = Rule(found.link, form.base.picked, prices.dense, prices.groups)
-    checked = check(form, box, rule, found.priced, len(program.constraints))
+    y = found.point.y if found.bound is None else found.bound
+    t = found.point.t
+    dual = Dual(form, driver.sweeper, found.link)
+    rule = _rule(form, dual, found.link, found.point.y)
+    bound = rule if found.link is found.priced else _rule(form, dual, found.priced, y)
+    checked = check(form, box, rule, bound, len(program.constraints))
     sums = form.rows.combine @ checked.base
-    y, t = found.point.y, found.point.t
     bounds = _bounds(program, checked)
-    multipliers, active, product, worst = _multipliers(program, form, found, sums, t, bounds)
+    multipliers, active, product, worst = _multipliers(
+        program, form, found.prices, y, sums, t, bounds
+    )
     soft = _soft(form, sums + form.rows.scalars @ t)
     cost = checked.cost + float(form.cost @ checked.base[: form.base.dense])
     cost += float(form.scalar_cost @ t) + soft + form.constant
-    dual = -checked.conjugate - support(form.rows, y) + form.constant
-    dual -= sum(p * b.limit for b, p in zip(form.budgets, found.prices, strict=True))
+    low = -checked.conjugate - support(form.rows, y) + form.constant
+    low -= sum(p * b.limit for b, p in zip(form.budgets, found.prices, strict=True))
     rows = np.full(0 if form.base.response is None else form.base.response.shape[0], np.nan)
     rows[form.base.picked] = checked.base[: form.base.picked.size]
     passes = int(np.ceil(driver.sweeper.passes)) + 1
     flat = np.broadcast_to(np.zeros(1), (program.n,))
+    ridge = found.ridge + sum(
+        p for p, b in zip(found.prices, form.budgets, strict=True) if b.kind == "square"
+    )
+    begin = found.point.y / ridge if ridge > 0 else None
     return EngineResult(
         verdict=Verdict.OPTIMAL,
         x=checked.x,
@@ -78,15 +78,20 @@ def _result(
         slope=flat,
         curvature=flat,
         residual=0.0,
-        dual_cost=dual,
+        dual_cost=low,
         cost_unit=form.cost_unit,
         active=active,
         at_lower=checked.at_lower,
         at_upper=checked.at_upper,
         iterations=passes,
         name=NAME,
-        proof=Proof(cost, dual, worst, product, passes, rows, rule),
+        proof=Proof(cost, low, worst, product, passes, rows, rule, begin),
     )
+
+
+def _rule(form: Form, dual: Dual, link: Link, y: Vector) -> Rule:
+    prices = dual.prices(y)
+    return Rule(link, form.base.picked, prices.dense, prices.groups)
 
 
 def _soft(form: Form, sums: Vector) -> float:
@@ -114,7 +119,8 @@ def _bounds(program: NormalProgram, checked: Checked) -> dict[int, float]:
 def _multipliers(
     program: NormalProgram,
     form: Form,
-    found: Found,
+    prices: tuple[float, ...],
+    y: Vector,
     sums: Vector,
     t: Vector,
     bounds: dict[int, float],
@@ -127,7 +133,7 @@ def _multipliers(
     for index, value in bounds.items():
         multipliers[index] = np.array([value])
     values = (sums + rows.scalars @ t) * rows.lengths
-    y = found.point.y / rows.lengths
+    y = y / rows.lengths
     lower, upper = rows.lower * rows.lengths, rows.upper * rows.lengths
     claimed = np.zeros((2, rows.count), dtype=np.bool_)
     product, worst = 0.0, 0.0
@@ -156,7 +162,7 @@ def _multipliers(
         worst = max(worst, float(np.max(np.abs(miss) / rows.lengths[where])))
         multipliers[side.constraint] = np.asarray(price)
         active[side.constraint] = np.asarray(price != 0) | side.equality
-    for budget, price in zip(form.budgets, found.prices, strict=True):
+    for budget, price in zip(form.budgets, prices, strict=False):
         multipliers[budget.constraint] = np.array([price * budget.price])
         active[budget.constraint] = np.array([price > 0])
     return tuple(multipliers), tuple(active), product, worst
@@ -168,7 +174,7 @@ def _empty(
     """Return an infeasible program's ray as multipliers."""
     nothing: dict[int, float] = {}
     multipliers, active, _, _ = _multipliers(
-        program, form, found, found.point.rows, found.point.t, nothing
+        program, form, (), found.point.y, found.point.rows, found.point.t, nothing
     )
     flat = np.broadcast_to(np.zeros(1), (program.n,))
     off = np.broadcast_to(np.zeros(1, dtype=np.bool_), (program.n,))

@@ -54,6 +54,15 @@ class Link:
         """Add `more/2 x²`."""
         return attrs.evolve(self, ridge=self.ridge + more) if more else self
 
+    def around(self, ridge: float, centre: Numbers) -> "Link":
+        """Add `ridge/2 (x - centre)²`, up to a constant. centre: (n,)."""
+        return attrs.evolve(self, ridge=self.ridge + ridge, slope=self.slope - ridge * centre)
+
+    @property
+    def bounded(self) -> bool:
+        """Tell whether every unit has two finite bounds."""
+        return bool(np.all(np.isfinite(self.lower)) and np.all(np.isfinite(self.upper)))
+
     def with_budget(self, kind: str, price: float) -> "Link":
         """Add `price` times what a budget adds up (see `reader.Budget`)."""
         if not price:
@@ -214,7 +223,9 @@ def _part(number: Each, units: slice) -> Each:
 
 
 def _like(number: Each, z: Numbers) -> Any:
-    return number if isinstance(number, np.ndarray) else z.dtype.type(number)
+    if isinstance(number, np.ndarray):
+        return number.astype(z.dtype, copy=False)
+    return z.dtype.type(number)
 
 
 def _dot(weight: Each, x: Numbers, y: Numbers | None) -> float:

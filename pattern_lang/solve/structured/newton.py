@@ -68,7 +68,7 @@ class Dual:
         """Return how far the limits of rows lie from 0: no size of the weights is below that."""
         rows = self.form.rows
         away = np.maximum(np.maximum(rows.lower, -rows.upper), 0.0)
-        return max(float(np.max(away, initial=0.0)), 1e-12 * self.form.base.n**0.5)
+        return max(float(np.max(away, initial=0.0)), 1e-7 * self.form.base.n**0.5)
 
     def prices(self, y: Vector) -> Prices:
         """Return what each base row is worth."""

@@ -167,9 +167,11 @@ class _Held:
         )
 
     def chunk(self, tiles: Chunk, out: NDArray[Any] | None) -> Sums:
-        total = self.tile(tiles[0], out)
-        for tile in tiles[1:]:
-            total.add(self.tile(tile, out))
+        # Steps too long make exponentials overflow; they are then shortened.
+        with np.errstate(over="ignore", invalid="ignore"):
+            total = self.tile(tiles[0], out)
+            for tile in tiles[1:]:
+                total.add(self.tile(tile, out))
         return total
 
     def tile(self, units: slice, out: NDArray[Any] | None) -> Sums:

@@ -72,11 +72,12 @@ class Checked:
 
 
 def check(
-    form: Form, box: Box, rule: Rule, budgets: Link, constraints: int, store: type = np.float64
+    form: Form, box: Box, rule: Rule, bound: Rule, constraints: int, store: type = np.float64
 ) -> Checked:
-    """Make the pass. budgets: the link of the program with the prices of its budgets.
+    """Make the pass. rule: gives the weights. bound: gives the bound on their cost.
 
-    The rule's link may have a ridge more, which the bound does not.
+    They are the same where the program has a curvature of its own; otherwise the link of the
+    rule has a ridge, which that of the bound does not.
     """
     base, n = form.base, form.base.n
     made = Checked(
@@ -88,44 +89,50 @@ def check(
         np.empty(n, dtype=np.bool_),
     )
     for start in range(0, n, COLUMNS):
-        _tile(form, box, rule, budgets, slice(start, min(n, start + COLUMNS)), made)
+        _tile(form, box, rule, bound, slice(start, min(n, start + COLUMNS)), made)
     return made
 
 
-def _tile(
-    form: Form, box: Box, rule: Rule, budgets: Link, units: slice, made: Checked
-) -> None:
+def _tile(form: Form, box: Box, rule: Rule, bound: Rule, units: slice, made: Checked) -> None:
     base = form.base
-    block = base.block(units).astype(np.float64)
-    written = base.written[:, units]
-    first = block.shape[0]
-    z = -(rule.dense[:first] @ block) - rule.dense[first:-1] @ written - rule.dense[-1]
+    block, written = base.block(units).astype(np.float64), base.written[:, units]
     codes = coefficients = None
-    if base.groups is not None and rule.groups is not None:
+    if base.groups is not None:
         codes = base.groups.codes[units]
         own = base.groups.coefficients
         coefficients = np.where(codes >= 0, 1.0 if own is None else own[units], 0.0)
-        z -= rule.groups[codes] * coefficients
-    link, priced, plain = rule.link.part(units), budgets.part(units), form.link.part(units)
+
+    def priced(which: Rule) -> Vector:
+        first = block.shape[0]
+        dense = which.dense
+        z = -(dense[:first] @ block) - dense[first:-1] @ written - dense[-1]
+        if which.groups is not None:
+            z -= which.groups[codes] * coefficients
+        return np.asarray(z)
+
+    z = priced(rule)
+    link, plain = rule.link.part(units), form.link.part(units)
     x = link.weigh(z)
     made.x[units] = x
-    best = x if rule.link is budgets else priced.weigh(z)
-    made.conjugate += float(np.dot(z, best)) - priced.cost(best)
+    other, best, price = link, x, z
+    if bound is not rule:
+        other, price = bound.link.part(units), priced(bound)
+        best = other.weigh(price)
+    made.conjugate += float(np.dot(price, best)) - other.cost(best)
     made.cost += plain.cost(x)
-    dense = base.dense
-    made.base[:dense] += np.concatenate([block @ x, written @ x, [float(np.sum(x))]])
+    made.base[: base.dense] += np.concatenate([block @ x, written @ x, [float(np.sum(x))]])
     if codes is not None and coefficients is not None:
-        sums = np.bincount(np.maximum(codes, 0), coefficients * x, base.size - dense)
-        made.base[dense:] += sums
+        count = base.size - base.dense
+        made.base[base.dense :] += np.bincount(np.maximum(codes, 0), coefficients * x, count)
     made.square += float(np.dot(x, x))
     made.entropy += entropy_of(x)
     made.magnitude += float(np.sum(np.abs(x)))
-    _bounds(box, link, units, x, z, made)
+    _bounds(box, other, units, x, price, made)
 
 
 def _bounds(box: Box, link: Link, units: slice, x: Vector, z: Vector, made: Checked) -> None:
-    w = 1.0 + x
-    low, high = w <= box.lower[units], w >= box.upper[units]
+    low = (x <= link.lower) & np.isfinite(box.lower[units])
+    high = (x >= link.upper) & np.isfinite(box.upper[units])
     made.at_lower[units], made.at_upper[units] = low, high
     touched = np.flatnonzero(low | high)
     if not touched.size:
