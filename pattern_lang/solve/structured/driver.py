@@ -167,6 +167,7 @@ class Driver:
                 best = _as(found, "doubtful")
                 ridge /= FALL
                 continue
+            found = self._exchanged(found)
             gap = self._gap(found, found.point.y)
             if gap > self.closed and stage >= CENTRED:
                 found, gap = self._centred(found, gap)
@@ -177,6 +178,19 @@ class Driver:
             ridge /= FALL
         assert best is not None
         return best if least <= ENOUGH or best.status != "optimal" else _as(best, "doubtful")
+
+    def _exchanged(self, found: Found) -> Found:
+        """Count the ridge as part of the price of a binding budget on Σx², where there is one."""
+        binding = [
+            k
+            for k, b in enumerate(self.form.budgets)
+            if b.kind == "square" and found.prices[k] > 0
+        ]
+        if not binding:
+            return found
+        prices = list(found.prices)
+        prices[binding[0]] += found.ridge
+        return attrs.evolve(found, prices=tuple(prices), priced=found.link, ridge=0.0)
 
     def _centred(self, found: Found, gap: float) -> tuple[Found, float]:
         """Improve the bound: a ridge around the weights themselves pulls their prices nowhere."""
@@ -297,7 +311,7 @@ def _next(
         step = 4.0
         if last is not None and 0 < last[1] and last[0] < price and off < last[1]:
             slope = (off - last[1]) / (np.log(price) - np.log(last[0]))
-            step = float(np.clip(np.exp(-off / slope) * 1.1, 1.5, 100.0))
+            step = float(np.clip(np.exp(min(-off / slope, 9.0)) * 1.1, 1.5, 100.0))
         return price * step
     if low == 0.0:
         return high * float(np.clip(np.exp(off / 1.5), 0.01, 0.5))

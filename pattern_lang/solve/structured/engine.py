@@ -69,6 +69,7 @@ def _result(
     ridge = found.ridge + sum(
         p for p, b in zip(found.prices, form.budgets, strict=True) if b.kind == "square"
     )
+    size = max(1.0, checked.square**0.5)
     begin = found.point.y / ridge if ridge > 0 else None
     return EngineResult(
         verdict=Verdict.OPTIMAL,
@@ -85,7 +86,7 @@ def _result(
         at_upper=checked.at_upper,
         iterations=passes,
         name=NAME,
-        proof=Proof(cost, low, worst, product, passes, rows, rule, begin),
+        proof=Proof(cost, low, worst / size, product, passes, rows, rule, begin),
     )
 
 
