@@ -103,6 +103,8 @@ def _assembled(reader: Reader, units: UnitCosts, box: Box, cost: Line) -> Form:
     ridge = float(np.max(np.abs(link.ridge)))
     largest = np.max(np.abs(price) * lengths[: base.dense], initial=0.0) / base.n**0.5
     names = tuple(reader.scalars)
+    if any(cost.scalars.get(name, 0.0) >= 0 for name in names):
+        raise OutsideError("a scalar that the cost does not raise")
     dose = max((abs(value) for value in cost.scalars.values()), default=0.0)
     starts = [len(reader.lines)]
     for _ in reader.blocks:

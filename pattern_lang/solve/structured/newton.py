@@ -6,7 +6,6 @@ sums of one pass. Scalars such as the dose are kept by an augmented Lagrangian i
 
 from functools import cached_property
 
-import attrs
 import numpy as np
 from attrs import define, frozen
 
@@ -19,6 +18,8 @@ from pattern_lang.solve.structured.rowspace import Curvature, misses, step, supp
 
 STEPS = 60
 TRIALS = 12
+# A step that leaves no more than this of the residual is good, whatever rounding does to F.
+HALF = 0.5
 # A step that leaves more than this of the residual asks for the Hessian where it ended.
 SLOW = 0.15
 # Float32 passes are trusted down to this residual, relative to the size of the weights.
@@ -27,6 +28,9 @@ SINGLE = 1e-6
 NOISE_SINGLE, NOISE_DOUBLE = 1e-6, 1e-13
 # How stiff scalars are held, relative to the Hessian.
 STIFF = 1e-4
+# Prices leave at most this share of the cost of a scalar.
+EXACT = 1e-11
+ROUNDS = 8
 # A line is searched this finely, in at most so many looks.
 NEAR = 0.02
 HALVINGS = 40
@@ -83,19 +87,15 @@ class Dual:
         scale = float(np.mean(self.link.ridge)) + self.link.entropy
         return STIFF * max(scale, 1e-12) / self.form.sizes**2
 
-    def scalars(self, y: Vector, centre: Vector) -> tuple[Vector, float]:
-        """Return the scalars that prices ask for, and their part of F."""
-        stiff = self.stiffness
-        slope = self.form.scalar_cost + self.form.rows.scalars.T @ y
-        t = np.maximum(0.0, centre - slope / stiff)
-        return t, float(-np.dot(slope, t) - 0.5 * np.dot(stiff, (t - centre) ** 2))
+    def off(self, y: Vector) -> Vector:
+        """Return what prices leave of the cost of each scalar, (q,): 0 at a solution."""
+        return np.asarray(self.form.scalar_cost + self.form.rows.scalars.T @ y)
 
-    def at(self, y: Vector, centre: Vector, ask: Ask) -> Point:
-        """Make a pass at prices y."""
+    def at(self, y: Vector, t: Vector, ask: Ask) -> Point:
+        """Make a pass at prices y, with scalars t."""
         form = self.form
         sums = self.sweeper.sweep(self.prices(y), self.link, ask, self.sample)
         base = sums.rows if sums.groups is None else np.concatenate([sums.rows, sums.groups])
-        t, extra = self.scalars(y, centre)
         rows = form.rows.combine @ base + form.rows.scalars @ t
         sigma = support(form.rows, y)
         size = max(sums.square**0.5, self.asked)
@@ -104,7 +104,7 @@ class Dual:
             t=t,
             sums=sums,
             rows=rows,
-            value=sums.value + sigma + extra,
+            value=sums.value + sigma,
             miss=float(np.max(misses(form.rows, y, rows), initial=0.0)) / size,
             size=size,
             ray=self._is_ray(y, sums, sigma),
@@ -156,35 +156,58 @@ class Dual:
 
     def _settled(self, point: Point) -> bool:
         """Tell whether the scalars are where their prices say."""
-        slope = self.form.scalar_cost + self.form.rows.scalars.T @ point.y
-        off = np.minimum(np.abs(slope) * point.t, np.abs(slope) * self.form.sizes * point.size)
-        off = np.maximum(off, np.maximum(-slope, 0.0) * self.form.sizes)
-        return bool(np.all(off <= 1e-9 * np.maximum(1.0, np.abs(self.form.scalar_cost * point.t))))
+        return bool(np.all(np.abs(self.off(point.y)) <= EXACT * np.abs(self.form.scalar_cost)))
 
     def _advance(self, point: Point, curvature: Curvature, ask: Ask) -> Point | None:
         """Take the Newton step, shortened until F falls."""
-        form = self.form
-        stiff = curvature.with_scalars(form.rows.scalars / np.sqrt(self.stiffness))
-        centre = point.t
-        goal = step(form.rows, stiff, point.rows, point.y)
+        goal, t = self._goal(point, curvature)
+        if not self._settled(point):
+            return self.at(goal, t, ask)
         direction = goal - point.y
-        start = attrs.evolve(point, value=self._value(point, point.y, centre))
-        slope = self._slope(point, point.y, direction)
+        slope = self._bent(point.y, direction) - float(np.dot(direction, self._plain(point)))
         length = 1.0
         best: Point | None = None
         for _ in range(TRIALS):
             y = goal if length == 1.0 else point.y + length * direction
-            found = self.at(y, centre, ask)
-            noise = NOISE_DOUBLE if found.precise and start.precise else NOISE_SINGLE
-            allowance = noise * (abs(start.value) + abs(start.sums.value) + 1e-300)
-            if found.value <= start.value + 1e-4 * length * min(slope, 0.0) + allowance:
+            found = self.at(y, t if length == 1.0 else point.t + length * (t - point.t), ask)
+            noise = NOISE_DOUBLE if found.precise and point.precise else NOISE_SINGLE
+            allowance = noise * (abs(point.value) + abs(point.sums.value) + 1e-300)
+            fallen = found.value <= point.value + 1e-4 * length * min(slope, 0.0) + allowance
+            if fallen or found.miss <= HALF * point.miss:
                 return found
             if np.isfinite(found.value) and (best is None or found.miss < best.miss):
                 best = found
-            length = self._shorter(point.y, direction, centre, length)
+            length = self._shorter(point.y, direction, length)
         return best if best is not None and best.miss < point.miss else None
 
-    def _shorter(self, y: Vector, direction: Vector, centre: Vector, length: float) -> float:
+    def _goal(self, point: Point, curvature: Curvature) -> tuple[Vector, Vector]:
+        """Return the prices and scalars of the full step.
+
+        Scalars are free, so the step keeps `scalarsᵀ y = -cost`: an augmented Lagrangian in row
+        space alone, whose multiplier is the scalar. They are raised by their cost, so that what
+        keeps them from falling below 0 matters only where there is no point at all.
+        """
+        form = self.form
+        rows, plain = form.rows, self._plain(point)
+        if not form.names:
+            return step(rows, curvature, plain, point.y), point.t
+        stiff = self.stiffness
+        stiffened = curvature.with_scalars(rows.scalars / np.sqrt(stiff))
+        y, t = point.y, point.t
+        for _ in range(ROUNDS):
+            moved = curvature.times(y - point.y)
+            sums = plain - moved + rows.scalars @ (t - self.off(y) / stiff)
+            y = step(rows, stiffened, sums, y)
+            t = t - self.off(y) / stiff
+            if np.all(np.abs(self.off(y)) <= 0.1 * EXACT * np.abs(form.scalar_cost)):
+                break
+        return y, t
+
+    def _plain(self, point: Point) -> Vector:
+        """Return row sums without the scalars."""
+        return point.rows - self.form.rows.scalars @ point.t
+
+    def _shorter(self, y: Vector, direction: Vector, length: float) -> float:
         """Return where F is least along a direction, between 0 and a length where it has risen.
 
         The prices of units along the direction take one pass; looking along it takes none.
@@ -200,27 +223,16 @@ class Dual:
             middle = 0.5 * (low + high) if low else 0.1 * high
             if high - low <= NEAR * high:
                 break
-            slope = line(middle) + self._bent(y + middle * direction, direction, centre)
+            slope = line(middle) + self._bent(y + middle * direction, direction)
             low, high = (middle, high) if slope < 0 else (low, middle)
         return low if low else high
 
-    def _bent(self, y: Vector, direction: Vector, centre: Vector) -> float:
+    def _bent(self, y: Vector, direction: Vector) -> float:
         """Return the slope along a direction of what is in row space alone."""
         rows = self.form.rows
         rising = np.where((y > 0) | ((y == 0) & (direction > 0)), rows.upper, rows.lower)
         rising = np.where(direction == 0, 0.0, np.where(np.isfinite(rising), rising, 0.0))
-        t, _ = self.scalars(y, centre)
-        return float(np.dot(direction, rising + rows.curvature * y - rows.scalars @ t))
-
-    def _value(self, point: Point, y: Vector, centre: Vector) -> float:
-        return point.sums.value + support(self.form.rows, y) + self.scalars(y, centre)[1]
-
-    def _slope(self, point: Point, y: Vector, direction: Vector) -> float:
-        """Return the slope of F along a direction (towards it, where σ has a kink)."""
-        rows = self.form.rows
-        rising = np.where((y > 0) | ((y == 0) & (direction > 0)), rows.upper, rows.lower)
-        rising = np.where(direction == 0, 0.0, np.where(np.isfinite(rising), rising, 0.0))
-        return float(np.dot(direction, rising + rows.curvature * y - point.rows))
+        return float(np.dot(direction, rising + rows.curvature * y))
 
 
 @frozen(eq=False)
