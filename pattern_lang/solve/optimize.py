@@ -28,6 +28,8 @@ FEASIBLE = 1e-7
 SMALL = 200_000
 # What the engine does not vouch for is a solution all the same within this; polishing follows.
 NEARLY = 1e-6
+# Where nothing but bounds curves the cost, a bound on it is closed to this at least.
+CLOSED = 3e-6
 REGULAR: Terms = ((1.0, SumSquares(1.0, -1.0)),)
 
 
@@ -138,7 +140,7 @@ def _proven(result: EngineResult) -> bool:
     if proof is None:
         return False
     size = max(result.cost_unit, abs(proof.primal_cost))
-    return proof.worst <= NEARLY and abs(proof.primal_cost - proof.dual_cost) <= NEARLY * size
+    return proof.worst <= NEARLY and abs(proof.primal_cost - proof.dual_cost) <= CLOSED * size
 
 
 def _exactly(program: NormalProgram, box: Box, problem: Quadratic) -> EngineResult | Finding:

@@ -26,7 +26,7 @@ STAGES = 24
 SECANTS = 40
 OVERDRAWN = 1e-10
 # A gap that is not closed to this is no solution.
-ENOUGH = 1e-6
+ENOUGH = 3e-6
 
 
 @frozen(eq=False)

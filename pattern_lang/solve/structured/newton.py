@@ -18,6 +18,8 @@ from pattern_lang.solve.structured.rowspace import Curvature, misses, step, supp
 
 STEPS = 60
 TRIALS = 12
+# So many steps in a row that do not halve the residual, and passes are made in float64.
+PATIENCE = 3
 # A step that leaves no more than this of the residual is good, whatever rounding does to F.
 HALF = 0.5
 # A step that leaves more than this of the residual asks for the Hessian where it ended.
@@ -129,6 +131,7 @@ class Dual:
         point = self.at(y, np.zeros(self.form.sizes.size), ask)
         curvature = hessian
         fresh = hessian is not None
+        stalled = 0
         scale = 0.0
         for _ in range(STEPS):
             if point.sums.hessian is not None:
@@ -138,7 +141,8 @@ class Dual:
             if point.ray and point.precise:
                 return Descent(point, curvature, False, True)
             floor = tolerance if point.precise or not single else max(tolerance, SINGLE)
-            precise = point.precise or (point.miss <= max(tolerance, SINGLE) or point.ray)
+            near = point.miss <= max(tolerance, SINGLE) or point.ray
+            precise = point.precise or near or stalled >= PATIENCE
             if point.miss <= floor and point.precise and self._settled(point):
                 return Descent(point, curvature, True, False)
             if precise and not point.precise:
@@ -147,10 +151,14 @@ class Dual:
             want = always or not fresh and point.miss > floor
             ask = Ask(hessian=want, budgets=True, precise=precise and single)
             following = self._advance(point, curvature.with_floor(scale or 1.0), ask)
+            if following is None and not point.precise:
+                stalled = PATIENCE
+                continue
             if following is None:
                 return Descent(point, curvature, False, False)
             if following.miss > SLOW * point.miss:
                 fresh = False
+            stalled = stalled + 1 if following.miss > HALF * point.miss else 0
             point = following
         return Descent(point, curvature, point.miss <= tolerance, False)
 
@@ -173,9 +181,10 @@ class Dual:
             noise = NOISE_DOUBLE if found.precise and point.precise else NOISE_SINGLE
             allowance = noise * (abs(point.value) + abs(point.sums.value) + 1e-300)
             fallen = found.value <= point.value + 1e-4 * length * min(slope, 0.0) + allowance
-            if fallen or found.miss <= HALF * point.miss:
+            level = found.value <= point.value + NOISE_SINGLE * abs(point.value)
+            if fallen or (level and found.miss <= HALF * point.miss):
                 return found
-            if np.isfinite(found.value) and (best is None or found.miss < best.miss):
+            if level and (best is None or found.miss < best.miss):
                 best = found
             length = self._shorter(point.y, direction, length)
         return best if best is not None and best.miss < point.miss else None

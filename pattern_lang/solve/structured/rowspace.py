@@ -18,6 +18,7 @@ from pattern_lang.solve.structured.passes import Sums
 ROUNDS = 60
 # From here on only one row changes its state per round, which cannot go in circles for long.
 CAREFUL = 25
+SWEEPS = 200
 # Keeps the step short along rows that depend on others.
 PROXIMAL = 1e-11
 # And this, relative to the Hessian of the first pass, where no unit is free.
@@ -115,23 +116,53 @@ def _solved(matrix: Matrix, right: Vector) -> Vector:
 
 def step(rows: Rows, curvature: Curvature, sums: Vector, y: Vector) -> Vector:
     """Return prices (k,) whose predicted row sums lie where the prices say."""
+    found, state, settled = _active(rows, curvature, sums, y)
+    if settled or curvature.cross is not None:
+        return np.clip(found, rows.least, rows.most)
+    # The guesses went in circles: descend row by row, and guess again from there.
+    found = _swept(rows, curvature.dense, sums + curvature.times(y), y)
+    again, _, settled = _active(rows, curvature, sums - curvature.times(found - y), found)
+    return np.clip(again if settled else found, rows.least, rows.most)
+
+
+def _swept(rows: Rows, matrix: Matrix, base: Vector, y: Vector) -> Vector:
+    """Minimise over one price after the other (Hildreth's method), some sweeps."""
+    y = np.clip(y, rows.least, rows.most)
+    slack = base - matrix @ y
+    for _ in range(SWEEPS):
+        start = y.copy()
+        for i in range(y.size):
+            level, own = slack[i] + matrix[i, i] * y[i], matrix[i, i] + rows.curvature[i]
+            high, low = (level - rows.upper[i]) / own, (level - rows.lower[i]) / own
+            new = min(max(high if high > 0 else min(low, 0.0), rows.least[i]), rows.most[i])
+            slack -= matrix[i] * (new - y[i])
+            y[i] = new
+        if float(np.max(np.abs(y - start))) <= 1e-12 * float(np.max(np.abs(y), initial=1e-300)):
+            break
+    return y
+
+
+def _active(
+    rows: Rows, curvature: Curvature, sums: Vector, y: Vector
+) -> tuple[Vector, NDArray[np.int8], bool]:
+    """Guess which rows are on which limit until nothing changes; tell whether that happened."""
     base = sums + curvature.times(y)
     equal = rows.lower == rows.upper
     state = np.sign(y).astype(np.int8)
     state[equal & (state == 0)] = 1
     state = _entered(rows, state, sums)
     found = y
-    for turn in range(ROUNDS):
+    for turn in range(ROUNDS + 4 * min(rows.dense, 500)):
         found, slack = _held(rows, curvature, base, state)
         following = _moved(rows, state, found, slack, equal)
         changed = np.flatnonzero(following != state)
         if not changed.size:
-            return found
+            return found, state, True
         if turn >= CAREFUL:
-            changed = changed[-1:]
+            changed = changed[[turn % changed.size]] if turn % 2 else changed[-1:]
         state = state.copy()
         state[changed] = following[changed]
-    return np.clip(found, rows.least, rows.most)
+    return found, state, False
 
 
 def _entered(rows: Rows, state: NDArray[np.int8], sums: Vector) -> NDArray[np.int8]:
