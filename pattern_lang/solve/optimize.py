@@ -78,9 +78,7 @@ def optimize(
     return Answer("inaccurate", box.clip(top.w), top.dose, highest, box, top)
 
 
-def _highest(
-    program: NormalProgram, box: Box, tolerance: float, engine: Engine
-) -> EngineResult:
+def _highest(program: NormalProgram, box: Box, tolerance: float, engine: Engine) -> EngineResult:
     """Find the largest dose, by passes over the data where that comes to an answer."""
     result = solve_structured(program, box, tolerance)
     if result is not None and (result.verdict is Verdict.INFEASIBLE or _proven(result)):

@@ -168,11 +168,15 @@ class ConstantRow:
         return abs(self.value) * float(np.sqrt(self.size))
 
 
+def _numbers(row: Any) -> Vector:
+    return np.asarray(row, dtype=np.float64)
+
+
 @frozen(eq=False)
 class WrittenRow:
     """A row given by its numbers."""
 
-    numbers: Vector = attrs.field(converter=lambda row: np.asarray(row, dtype=np.float64))
+    numbers: Vector = attrs.field(converter=_numbers)
 
     @property
     def size(self) -> int:

@@ -107,6 +107,10 @@ class Driver:
     def _priced(self, number: int, ridge: float, free: Found) -> Found:
         """Find the price of one budget at which it is used up."""
         budget = self.form.budgets[number]
+        if self._is_least(budget):
+            # The weights nearest to 1 lie outside the ball, so all do.
+            prices = tuple(1.0 if k == number else 0.0 for k in range(len(free.prices)))
+            return attrs.evolve(free, status="infeasible", prices=prices)
         if budget.limit <= 0:
             return _as(free, "doubtful")
         low, high = 0.0, np.inf
@@ -134,12 +138,25 @@ class Driver:
             if not np.isfinite(following) or following > 1e12 * self._first_price(budget, free):
                 return _as(best, "doubtful")
             price = following
-        others = [
-            b for k, b in enumerate(self.form.budgets) if k != number
-        ]
+        others = [b for k, b in enumerate(self.form.budgets) if k != number]
         if any(_overdraft(b, best.point.sums) > 0 for b in others):
             return _as(best, "doubtful")
         return best
+
+    def _is_least(self, budget: Budget) -> bool:
+        """Tell whether what the budget limits is all that the program minimises."""
+        form = self.form
+        link = form.link
+        alone = link.plain and not isinstance(link.ridge, np.ndarray) and not link.slope
+        soft = np.any(form.rows.curvature) or np.any(
+            np.isfinite(form.rows.most) & (form.rows.most > 0)
+        )
+        return bool(
+            budget.kind == "square"
+            and alone
+            and float(np.max(link.ridge)) > 0
+            and not (np.any(form.cost) or form.names or soft)
+        )
 
     def _first_price(self, budget: Budget, free: Found) -> float:
         scale = float(np.mean(free.link.ridge)) + free.link.entropy
@@ -182,9 +199,7 @@ class Driver:
     def _exchanged(self, found: Found) -> Found:
         """Count the ridge as part of the price of a binding budget on Σx², where there is one."""
         binding = [
-            k
-            for k, b in enumerate(self.form.budgets)
-            if b.kind == "square" and found.prices[k] > 0
+            k for k, b in enumerate(self.form.budgets) if b.kind == "square" and found.prices[k] > 0
         ]
         if not binding:
             return found
@@ -216,7 +231,7 @@ class Driver:
         sizes += (np.abs(form.scalar_cost) * form.sizes / n**0.5).tolist()
         sizes += [float(np.mean(np.abs(k.jump) + np.abs(k.more))) for k in form.link.kinks]
         sizes.append(float(np.mean(form.link.ridge)))
-        return max(max(sizes), 1e-300)
+        return float(max(*sizes, 1e-300))
 
     def _gap(self, found: Found, y: Vector) -> float:
         """Return the relative gap between the cost and the bound without the ridge."""
@@ -237,7 +252,7 @@ class Driver:
         return rows + float(np.dot(form.scalar_cost, point.t)) + soft
 
     def _unit_cost(self, found: Found) -> float:
-        """Return Σφ(x) of the program, from the conjugate: `φ_D*(z) = z x - φ(x) - D/2 x² - ...`."""
+        """Return Σφ(x) of the program, from the conjugate: what is added to φ is taken off."""
         prices = Dual(self.form, self.sweeper, found.link).prices(found.point.y)
         sums = found.point.sums
         through = -float(np.dot(prices.dense, sums.rows))
@@ -246,7 +261,7 @@ class Driver:
         spent = sum(
             p * _spent(b, sums) for b, p in zip(self.form.budgets, found.prices, strict=True)
         )
-        return through - sums.value - found.ridge * 0.5 * sums.square - spent
+        return float(through - sums.value - found.ridge * 0.5 * sums.square - spent)
 
     def _bound(self, found: Found, y: Vector) -> float:
         form = self.form
@@ -309,7 +324,7 @@ def _next(
     """Return the next price: a secant in logarithms within what brackets it."""
     if not np.isfinite(high):
         step = 4.0
-        if last is not None and 0 < last[1] and last[0] < price and off < last[1]:
+        if last is not None and last[1] > 0 and last[0] < price and off < last[1]:
             slope = (off - last[1]) / (np.log(price) - np.log(last[0]))
             step = float(np.clip(np.exp(min(-off / slope, 9.0)) * 1.1, 1.5, 100.0))
         return price * step

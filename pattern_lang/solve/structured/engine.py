@@ -163,19 +163,17 @@ def _multipliers(
         worst = max(worst, float(np.max(np.abs(miss) / rows.lengths[where])))
         multipliers[side.constraint] = np.asarray(price)
         active[side.constraint] = np.asarray(price != 0) | side.equality
-    for budget, price in zip(form.budgets, prices, strict=False):
-        multipliers[budget.constraint] = np.array([price * budget.price])
-        active[budget.constraint] = np.array([price > 0])
+    for budget, paid in zip(form.budgets, prices, strict=True):
+        multipliers[budget.constraint] = np.array([paid * budget.price])
+        active[budget.constraint] = np.array([paid > 0])
     return tuple(multipliers), tuple(active), product, worst
 
 
-def _empty(
-    program: NormalProgram, form: Form, found: Found, driver: Driver
-) -> EngineResult:
+def _empty(program: NormalProgram, form: Form, found: Found, driver: Driver) -> EngineResult:
     """Return an infeasible program's ray as multipliers."""
     nothing: dict[int, float] = {}
     multipliers, active, _, _ = _multipliers(
-        program, form, (), found.point.y, found.point.rows, found.point.t, nothing
+        program, form, found.prices, found.point.y, found.point.rows, found.point.t, nothing
     )
     flat = np.broadcast_to(np.zeros(1), (program.n,))
     off = np.broadcast_to(np.zeros(1, dtype=np.bool_), (program.n,))

@@ -192,8 +192,10 @@ def _lines(
     lines: list[Line], base: Base, columns: dict[Key, int], names: tuple[str, ...]
 ) -> tuple[sp.csr_array, Vector]:
     entries = [(i, columns[k], v) for i, line in enumerate(lines) for k, v in line.base.items()]
-    row, column, data = (list(part) for part in zip(*entries, strict=True)) if entries else ([],) * 3
-    matrix = sp.csr_array((np.array(data, float), (row, column)), shape=(len(lines), base.size))
+    row = np.array([entry[0] for entry in entries], dtype=np.int64)
+    column = np.array([entry[1] for entry in entries], dtype=np.int64)
+    data = np.array([entry[2] for entry in entries], dtype=np.float64)
+    matrix = sp.csr_array((data, (row, column)), shape=(len(lines), base.size))
     scalars = np.zeros((len(lines), len(names)))
     for place, line in enumerate(lines):
         for name, value in line.scalars.items():

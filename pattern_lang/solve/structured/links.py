@@ -128,7 +128,8 @@ class Link:
     def weigh(self, z: Numbers) -> Numbers:
         """Return x(z), within the bounds."""
         x = self._free(z)
-        return np.clip(x, _like(self.lower, z), _like(self.upper, z), out=x)
+        np.clip(x, _like(self.lower, z), _like(self.upper, z), out=x)
+        return x
 
     def _free(self, z: Numbers) -> Numbers:
         if self.entropy:
@@ -137,7 +138,7 @@ class Link:
             inverse = 1.0 / np.maximum(self.ridge, FLAT)
             moved = z - _like(self.slope, z) if np.any(self.slope) else z
             with np.errstate(over="ignore"):
-                return moved * _like(inverse, z)
+                return np.asarray(moved * _like(inverse, z))
         return self._pieces(z)
 
     def _pieces(self, z: Numbers) -> Numbers:

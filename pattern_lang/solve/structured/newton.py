@@ -74,7 +74,7 @@ class Dual:
         """Return how far the limits of rows lie from 0: no size of the weights is below that."""
         rows = self.form.rows
         away = np.maximum(np.maximum(rows.lower, -rows.upper), 0.0)
-        return max(float(np.max(away, initial=0.0)), 1e-7 * self.form.base.n**0.5)
+        return float(max(np.max(away, initial=0.0), 1e-7 * self.form.base.n**0.5))
 
     def prices(self, y: Vector) -> Prices:
         """Return what each base row is worth."""
@@ -145,10 +145,7 @@ class Dual:
             precise = point.precise or near or stalled >= PATIENCE
             if point.miss <= floor and point.precise and self._settled(point):
                 return Descent(point, curvature, True, False)
-            if precise and not point.precise:
-                if tolerance >= SINGLE and not point.ray:
-                    return Descent(point, curvature, True, False)
-            want = always or not fresh and point.miss > floor
+            want = always or (not fresh and point.miss > floor)
             ask = Ask(hessian=want, budgets=True, precise=precise and single)
             following = self._advance(point, curvature.with_floor(scale or 1.0), ask)
             if following is None and not point.precise:
@@ -160,6 +157,7 @@ class Dual:
                 fresh = False
             stalled = stalled + 1 if following.miss > HALF * point.miss else 0
             point = following
+        assert curvature is not None
         return Descent(point, curvature, point.miss <= tolerance, False)
 
     def _settled(self, point: Point) -> bool:
@@ -252,4 +250,3 @@ class Descent:
     curvature: Curvature
     done: bool
     infeasible: bool
-

@@ -68,8 +68,11 @@ class Sums:
 
     def scaled(self, factor: float) -> "Sums":
         """Multiply everything, as for a sample of the units."""
-        parts = {item.name: getattr(self, item.name) for item in attrs.fields(Sums)}
-        return Sums(**{k: None if v is None else factor * v for k, v in parts.items()})
+        made = Sums(factor * self.rows, None)
+        for item in attrs.fields(Sums):
+            mine = getattr(self, item.name)
+            setattr(made, item.name, None if mine is None else factor * mine)
+        return made
 
 
 @define(eq=False)
@@ -118,7 +121,7 @@ class Sweeper:
             total = 0.0
             for part, z, dz in kept:
                 total += float(np.dot(part.weigh(z + z.dtype.type(length) * dz), dz))
-            return total * self.base.n / units
+            return float(total * self.base.n / units)
 
         return slope
 
@@ -152,7 +155,7 @@ class _Held:
     def of(cls, base: Base, prices: Prices, link: Link, ask: Ask, stored: type) -> "_Held":
         dtype = np.float64 if ask.precise else stored
         first = base.picked.size
-        groups = None if prices.groups is None else prices.groups.astype(dtype)
+        groups: Numbers | None = None if prices.groups is None else prices.groups.astype(dtype)
         if groups is not None and base.groups is not None and not base.groups.whole:
             groups = np.append(groups, dtype(0.0))
         return cls(
@@ -221,13 +224,12 @@ class _Held:
         values = x if coefficients is None else x * coefficients
         count = self.base.groups.count
         if self.base.groups.whole:
-            return np.bincount(codes, values, minlength=count)
+            return np.asarray(np.bincount(codes, values, minlength=count), dtype=np.float64)
         inside = codes >= 0
-        return np.bincount(codes[inside], values[inside], minlength=count)
+        sums = np.bincount(codes[inside], values[inside], minlength=count)
+        return np.asarray(sums, dtype=np.float64)
 
-    def _sums(
-        self, link: Link, z: Numbers, x: Numbers, block: Numbers, written: Numbers
-    ) -> Sums:
+    def _sums(self, link: Link, z: Numbers, x: Numbers, block: Numbers, written: Numbers) -> Sums:
         tail = [*(written @ x), float(np.sum(x))]
         rows = np.concatenate([block @ x, tail]).astype(np.float64)
         if link.plain and not isinstance(link.ridge, np.ndarray):
@@ -261,7 +263,7 @@ class _Held:
     ) -> None:
         first, dense = block.shape[0], self.base.dense
         root = np.sqrt(slope)
-        scaled = np.empty((dense, root.size), dtype=self.dtype)
+        scaled: Numbers = np.empty((dense, root.size), dtype=self.dtype)
         np.multiply(block, root, out=scaled[:first])
         np.multiply(written, root, out=scaled[first:-1], casting="same_kind")
         scaled[-1] = root
@@ -278,4 +280,5 @@ class _Held:
             )
             sums.cross = np.asarray(hot @ np.ascontiguousarray(scaled[:, inside].T)).T.astype(float)
             square = own if coefficients is None else own * coefficients
-            sums.diagonal = np.bincount(codes[inside], square[inside], minlength=count)
+            diagonal = np.bincount(codes[inside], square[inside], minlength=count)
+            sums.diagonal = diagonal.astype(np.float64)

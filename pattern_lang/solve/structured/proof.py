@@ -96,7 +96,8 @@ def check(
 def _tile(form: Form, box: Box, rule: Rule, bound: Rule, units: slice, made: Checked) -> None:
     base = form.base
     block, written = base.block(units).astype(np.float64), base.written[:, units]
-    codes = coefficients = None
+    codes: Any = None
+    coefficients: Any = None
     if base.groups is not None:
         codes = base.groups.codes[units]
         own = base.groups.coefficients
@@ -150,9 +151,7 @@ def _picked(link: Link, chosen: NDArray[np.int64]) -> Link:
     def take(number: Any) -> Any:
         return number[chosen] if isinstance(number, np.ndarray) else number
 
-    kinks = tuple(
-        attrs.evolve(k, jump=take(k.jump), more=take(k.more)) for k in link.kinks
-    )
+    kinks = tuple(attrs.evolve(k, jump=take(k.jump), more=take(k.more)) for k in link.kinks)
     return attrs.evolve(
         link,
         ridge=take(link.ridge),

@@ -116,12 +116,12 @@ def _solved(matrix: Matrix, right: Vector) -> Vector:
 
 def step(rows: Rows, curvature: Curvature, sums: Vector, y: Vector) -> Vector:
     """Return prices (k,) whose predicted row sums lie where the prices say."""
-    found, state, settled = _active(rows, curvature, sums, y)
+    found, settled = _active(rows, curvature, sums, y)
     if settled or curvature.cross is not None:
         return np.clip(found, rows.least, rows.most)
     # The guesses went in circles: descend row by row, and guess again from there.
     found = _swept(rows, curvature.dense, sums + curvature.times(y), y)
-    again, _, settled = _active(rows, curvature, sums - curvature.times(found - y), found)
+    again, settled = _active(rows, curvature, sums - curvature.times(found - y), found)
     return np.clip(again if settled else found, rows.least, rows.most)
 
 
@@ -142,9 +142,7 @@ def _swept(rows: Rows, matrix: Matrix, base: Vector, y: Vector) -> Vector:
     return y
 
 
-def _active(
-    rows: Rows, curvature: Curvature, sums: Vector, y: Vector
-) -> tuple[Vector, NDArray[np.int8], bool]:
+def _active(rows: Rows, curvature: Curvature, sums: Vector, y: Vector) -> tuple[Vector, bool]:
     """Guess which rows are on which limit until nothing changes; tell whether that happened."""
     base = sums + curvature.times(y)
     equal = rows.lower == rows.upper
@@ -157,12 +155,12 @@ def _active(
         following = _moved(rows, state, found, slack, equal)
         changed = np.flatnonzero(following != state)
         if not changed.size:
-            return found, state, True
+            return found, True
         if turn >= CAREFUL:
             changed = changed[[turn % changed.size]] if turn % 2 else changed[-1:]
         state = state.copy()
         state[changed] = following[changed]
-    return found, state, False
+    return found, False
 
 
 def _entered(rows: Rows, state: NDArray[np.int8], sums: Vector) -> NDArray[np.int8]:
