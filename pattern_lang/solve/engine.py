@@ -30,8 +30,9 @@ class Proof:
     are. worst: the largest violation of a constraint, relative to the length of its row
     times that of w - 1 where it is over 1. complementarity: the largest multiplier times slack.
     passes: how many passes were made in all, this one included. rows: (m,) sums of the rows of
-    the response, NaN for those that the program does not use. rule: weights for other units. start: prices of rows per unit of
-    curvature, to begin a program with that has the same rows and a curvature of its own.
+    the response, NaN for those that the program does not use. rule: weights for other units.
+    start: prices of rows per unit of curvature, to begin a program with that has the same rows
+    and a curvature of its own.
     """
 
     primal_cost: float

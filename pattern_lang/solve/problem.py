@@ -21,6 +21,7 @@ from pattern_lang.solve.optimize import Answer, optimize
 from pattern_lang.solve.prices import Final
 from pattern_lang.solve.response import Response, RowOf
 from pattern_lang.solve.rewrite import UnsupportedError
+from pattern_lang.solve.threads import one_thread_each
 
 ACCEPTED = 1e-5
 
@@ -158,6 +159,10 @@ class WeightProgram:
 
     def solve(self, tol: float = 1e-8) -> WeightSolution:
         """Solve to a relative tolerance; raises PatternError for numbers that cannot be used."""
+        with one_thread_each():
+            return self._solved(tol)
+
+    def _solved(self, tol: float) -> WeightSolution:
         self.check()
         program = self._normal()
         try:

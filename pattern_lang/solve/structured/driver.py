@@ -24,6 +24,7 @@ FALL = 8.0
 CENTRED = 2
 STAGES = 24
 SECANTS = 40
+MOST = 1e12
 OVERDRAWN = 1e-10
 # A gap that is not closed to this is no solution.
 ENOUGH = 3e-6
@@ -113,16 +114,29 @@ class Driver:
             return attrs.evolve(free, status="infeasible", prices=prices)
         if budget.limit <= 0:
             return _as(free, "doubtful")
+        price = max(float(np.mean(free.link.ridge)) + free.link.entropy, 1e-300)
+        start = _logarithm(budget, free.point.sums)
+        found = self._searched(number, ridge, price, start)
+        return _as(free, "doubtful") if found is None else found
+
+    def _searched(
+        self, number: int, ridge: float, first: float, at_low: float = np.inf
+    ) -> Found | None:
+        """Search for the price of a budget from `first` on; None where it goes to 0."""
+        budget = self.form.budgets[number]
+        own = self.form.link
+        if (own.kinks and budget.kind == "entropy") or (
+            own.entropy and budget.kind == "magnitude"
+        ):
+            return None  # no closed form for both
         low, high = 0.0, np.inf
-        at_low = _logarithm(budget, free.point.sums)
         at_high = -np.inf
-        price = self._first_price(budget, free)
-        best = free
+        price = first
         last: tuple[float, float] | None = None
         for _ in range(SECANTS):
             base = self.form.link.with_budget(budget.kind, price)
             found = self._descend(base.with_ridge(ridge))
-            prices = tuple(price if k == number else 0.0 for k in range(len(free.prices)))
+            prices = tuple(price if k == number else 0.0 for k in range(len(self.form.budgets)))
             best = self._found(found, base.with_ridge(ridge), base, prices, ridge)
             if best.status != "optimal":
                 return best
@@ -135,8 +149,10 @@ class Driver:
                 high, at_high = price, off
             following = _next(price, off, last, low, high, at_low, at_high)
             last = (price, off)
-            if not np.isfinite(following) or following > 1e12 * self._first_price(budget, free):
+            if not np.isfinite(following) or following > MOST * first:
                 return _as(best, "doubtful")
+            if following < first / MOST**0.5:
+                return None
             price = following
         others = [b for k, b in enumerate(self.form.budgets) if k != number]
         if any(_overdraft(b, best.point.sums) > 0 for b in others):
@@ -158,10 +174,6 @@ class Driver:
             and not (np.any(form.cost) or form.names or soft)
         )
 
-    def _first_price(self, budget: Budget, free: Found) -> float:
-        scale = float(np.mean(free.link.ridge)) + free.link.entropy
-        return max(scale, 1e-300)
-
     # Without curvature
 
     def _lowered(self) -> Found:
@@ -170,6 +182,12 @@ class Driver:
         Without finite bounds, or a budget that curves the cost, there is no bound to close on.
         """
         ridge = self._first_ridge()
+        if len(self.form.budgets) == 1 and self.form.budgets[0].kind != "magnitude":
+            # A budget that binds curves the cost by itself.
+            curved = self._searched(0, 0.0, ridge) if self.form.budgets[0].limit > 0 else None
+            if curved is not None and curved.status == "optimal":
+                return curved
+            self.y, self.curvature = np.zeros_like(self.y), None
         best: Found | None = None
         least = np.inf
         for stage in range(STAGES):

@@ -34,7 +34,8 @@ class Rule:
     def weights(self, columns: Any, codes: Any = None) -> Vector:
         """Return weights (k,) of units from their columns of the response (m, k).
 
-        codes: (k,) the number of each unit's group, -1 for none. Raises ValueError where the
+        codes: (k,) the number of each unit's group in the order in which groups first appear in
+        the program, -1 for none. Raises ValueError where the
         program had groups and there are no codes, or the rule speaks of rows that only the units
         of the program have.
         """
