@@ -32,7 +32,7 @@ class Proof:
     passes: how many passes were made in all, this one included. rows: (m,) sums of the rows of
     the response, NaN for those that the program does not use. rule: weights for other units.
     start: prices of rows per unit of curvature, to begin a program with that has the same rows
-    and a curvature of its own.
+    and a curvature of its own. mass, square, entropy: `Σx`, `Σx²`, `Σ w log w`. least, most: of w.
     """
 
     primal_cost: float
@@ -42,7 +42,12 @@ class Proof:
     passes: int
     rows: Vector
     rule: Any
-    start: Vector | None = None
+    start: Vector | None
+    mass: float
+    square: float
+    entropy: float
+    least: float
+    most: float
 
 
 @frozen(eq=False)

@@ -86,7 +86,7 @@ def _bounds(c: given.Bounds, context: Context) -> Made:
             raise refuse(c, "a bound is NaN, or infinite on the wrong side")
         if np.all(np.isinf(limit)):
             continue
-        constant = -sign * np.broadcast_to(limit, (context.n,))
+        constant = -sign * (limit if limit.ndim else float(limit))
         made.append(NormalConstraint(((sign, ir.Entries()),), constant=constant))
     if c.lower is not None and c.upper is not None and np.any(c.lower > c.upper):
         raise refuse(c, "a lower bound lies above an upper bound")

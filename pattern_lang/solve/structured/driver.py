@@ -125,9 +125,7 @@ class Driver:
         """Search for the price of a budget from `first` on; None where it goes to 0."""
         budget = self.form.budgets[number]
         own = self.form.link
-        if (own.kinks and budget.kind == "entropy") or (
-            own.entropy and budget.kind == "magnitude"
-        ):
+        if (own.kinks and budget.kind == "entropy") or (own.entropy and budget.kind == "magnitude"):
             return None  # no closed form for both
         low, high = 0.0, np.inf
         at_high = -np.inf

@@ -86,7 +86,21 @@ def _result(
         at_upper=checked.at_upper,
         iterations=passes,
         name=NAME,
-        proof=Proof(cost, low, worst / size, product, passes, rows, rule, begin),
+        proof=Proof(
+            primal_cost=cost,
+            dual_cost=low,
+            worst=worst / size,
+            complementarity=product,
+            passes=passes,
+            rows=rows,
+            rule=rule,
+            start=begin,
+            mass=float(checked.base[form.base.dense - 1]),
+            square=checked.square,
+            entropy=checked.entropy,
+            least=checked.least,
+            most=checked.most,
+        ),
     )
 
 

@@ -69,7 +69,8 @@ class Checked:
     conjugate: float = 0.0
     square: float = 0.0
     entropy: float = 0.0
-    magnitude: float = 0.0
+    least: float = np.inf
+    most: float = -np.inf
 
 
 def check(
@@ -128,7 +129,8 @@ def _tile(form: Form, box: Box, rule: Rule, bound: Rule, units: slice, made: Che
         made.base[base.dense :] += np.bincount(np.maximum(codes, 0), coefficients * x, count)
     made.square += float(np.dot(x, x))
     made.entropy += entropy_of(x)
-    made.magnitude += float(np.sum(np.abs(x)))
+    made.least = min(made.least, 1.0 + float(np.min(x)))
+    made.most = max(made.most, 1.0 + float(np.max(x)))
     _bounds(box, other, units, x, price, made)
 
 
