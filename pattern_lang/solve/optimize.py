@@ -79,10 +79,14 @@ def optimize(
 
 
 def _highest(program: NormalProgram, box: Box, tolerance: float, engine: Engine) -> EngineResult:
-    """Find the largest dose, by passes over the data where that comes to an answer."""
-    result = solve_structured(program, box, tolerance)
-    if result is not None and (result.verdict is Verdict.INFEASIBLE or _proven(result)):
-        return result
+    """Find the largest dose, of many units by passes over the data.
+
+    Of few, cones find it to more digits, which the second stage needs at the very end of a dose.
+    """
+    if program.n * len(program.constraints) > SMALL:
+        result = solve_structured(program, box, tolerance)
+        if result is not None and (result.verdict is Verdict.INFEASIBLE or _proven(result)):
+            return result
     return _judged(program, box, tolerance, engine)
 
 

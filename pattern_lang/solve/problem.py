@@ -67,7 +67,9 @@ def _objective() -> Objective:
 class WeightProgram:
     """Choose w (n,): minimise an objective under constraints on w and on `r = β χ (w - 1)`.
 
-    response: (m, n) numbers or a memory map, read row by row in float64; `beta` multiplies it.
+    response: (m, n): an array, a memory map, the path of a safetensors file or any source with
+    `shape` and `block(columns)`; read in blocks of columns, so it may be larger than memory, and
+    where it is float32, what is summed is summed in float64. `beta` multiplies it.
     names: (m,) of the rows. stderr: (m, n) standard errors of the response's entries before
     `beta`, or (S, m, n) replicates of it, which carry the errors that units share; entries alone
     are taken as independent, which understates the noise of χ. groups: (n,) labels for `Mass`.

@@ -78,7 +78,9 @@ def random_program(seed: int, cost: str) -> NormalProgram:
         sizes = 1.0 + rng.random(n) if rng.random() < 0.5 else None
         asked.append(Mass(rng.integers(0, 4, n), 0.8, 1.2, sizes))
     budget = [None, EffectiveSampleSize(0.6), KL(0.15), Norm(0.6 * n**0.5)][int(rng.integers(4))]
-    if budget is not None and not (isinstance(budget, KL) and cost in ("elastic", "asymmetric", "huber", "magnitudes")):
+    if budget is not None and not (
+        isinstance(budget, KL) and cost in ("elastic", "asymmetric", "huber", "magnitudes")
+    ):
         asked.append(budget)
     normal = WeightProgram(chi, asked)._normal()
     soft: Terms = tuple(term for term in normal.cost if isinstance(term[1], Square))

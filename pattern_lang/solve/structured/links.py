@@ -187,7 +187,7 @@ class Link:
             if np.any(kink.jump):
                 inside &= (x != x.dtype.type(kink.at)) | (np.asarray(kink.jump) == 0)
         if self.entropy:
-            curvature = curvature + self.entropy / np.maximum(1.0 + x, 1e-300)
+            curvature = curvature + self.entropy / np.maximum(1.0 + x, np.finfo(x.dtype).tiny)
         with np.errstate(divide="ignore"):
             made = np.where(inside, 1.0 / np.maximum(curvature, 1e-300), 0.0)
         return np.asarray(made, dtype=x.dtype)
