@@ -21,6 +21,7 @@ from pattern_lang.solve.resolve import resolve
 from pattern_lang.solve.rewrite import UnsupportedError, standard
 from pattern_lang.solve.rounding import Weights, to_float32
 from pattern_lang.solve.statements import Statement, statements_of
+from pattern_lang.solve.threads import one_thread_each
 
 TOLERANCE = 1e-9
 # Residuals above this make an answer `inaccurate`, whatever the engine says.
@@ -36,7 +37,11 @@ def solve_pattern(pattern: WeightPattern, estimate: Estimate) -> Solution:
     equalities met to 1e-6 of what was asked as far as float32 allows. Raises PatternError where
     a statement cannot be served: no finite χ, no standard deviation, no such field, not convex.
     """
-    data = Estimated(estimate)
+    with one_thread_each():
+        return _solved(pattern, Estimated(estimate))
+
+
+def _solved(pattern: WeightPattern, data: Estimated) -> Solution:
     _check(data)
     statements = statements_of(pattern, data)
     program = program_of(pattern, statements, data)

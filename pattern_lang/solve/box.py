@@ -4,7 +4,7 @@ import numpy as np
 from attrs import frozen
 from numpy.typing import NDArray
 
-from pattern_lang.solve.normal import Codes, NormalProgram, Vector
+from pattern_lang.solve.normal import Codes, NormalConstraint, NormalProgram, Vector
 from pattern_lang.solve.rewrite import is_bound
 
 Flags = NDArray[np.bool_]
@@ -50,12 +50,13 @@ def bound_multiplier(
 
 def box_of(program: NormalProgram) -> Box:
     """Collect the bounds of a program in standard form; the first of equal bounds owns them."""
+    bounds = [(k, c) for k, c in enumerate(program.constraints) if is_bound(c)]
+    if all(c.units is None and np.ndim(c.constant) == 0 for _, c in bounds):
+        return _even(program.n, bounds)
     n = program.n
     lower, upper = np.full(n, -np.inf), np.full(n, np.inf)
     lower_by, upper_by = np.full(n, -1, dtype=np.int64), np.full(n, -1, dtype=np.int64)
-    for index, constraint in enumerate(program.constraints):
-        if not is_bound(constraint):
-            continue
+    for index, constraint in bounds:
         coefficient = constraint.terms[0][0]
         limit = -(np.asarray(constraint.constant) - constraint.target) / coefficient
         values = np.broadcast_to(limit + 0.0, (n,))  # no -0.0
@@ -67,3 +68,21 @@ def box_of(program: NormalProgram) -> Box:
             tighter = (values > lower) & meant
             lower[tighter], lower_by[tighter] = values[tighter], index
     return Box(lower, upper, lower_by, upper_by)
+
+
+def _even(n: int, bounds: list[tuple[int, NormalConstraint]]) -> Box:
+    """Return the box of bounds that all units share: one number each, seen n times."""
+    low, high, low_by, high_by = -np.inf, np.inf, -1, -1
+    for index, constraint in bounds:
+        coefficient = constraint.terms[0][0]
+        level = -(float(constraint.constant) - constraint.target) / coefficient + 0.0
+        if (constraint.equality or coefficient > 0) and level < high:
+            high, high_by = level, index
+        if (constraint.equality or coefficient < 0) and level > low:
+            low, low_by = level, index
+    return Box(
+        np.broadcast_to(np.float64(low), (n,)),
+        np.broadcast_to(np.float64(high), (n,)),
+        np.broadcast_to(np.int64(low_by), (n,)),
+        np.broadcast_to(np.int64(high_by), (n,)),
+    )

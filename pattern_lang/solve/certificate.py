@@ -3,6 +3,7 @@
 import numpy as np
 from attrs import asdict, frozen
 
+from pattern_lang.solve.engine import EngineResult, Proof
 from pattern_lang.solve.normal import NormalConstraint, Vector, size_of
 from pattern_lang.solve.optimize import Answer
 from pattern_lang.solve.values import (
@@ -66,16 +67,27 @@ def certify(answer: Answer, final: Vector) -> Certificate:
     result = answer.result
     if result is None or answer.w is None:
         raise ValueError("an answer without a point has no certificate")
+    if result.proof is not None and final is answer.w:
+        return _of_proof(result, result.proof)
     program, box, w = answer.program, answer.box, final
     x = answer.w - 1.0
-    cost = float(total(program.cost, answer.w, answer.dose)[0])
+    proof = result.proof
+    if proof is None:
+        cost = float(total(program.cost, answer.w, answer.dose)[0])
+    else:
+        cost = proof.primal_cost
     size = max(result.cost_unit, abs(cost))
     off = np.abs(result.gradient(x)) @ (np.abs(x) + np.linalg.norm(x) / x.size**0.5)
-    worst = max((violation(c, w, answer.dose) / size_of(c) for c in program.constraints), default=0)
-    products = [
-        _product(c, m, answer.w)
-        for c, m in zip(program.constraints, result.multipliers, strict=True)
-    ]
+    worst = max(
+        (violation(c, w, answer.dose) / size_of(c) for c in program.constraints), default=0.0
+    )
+    if proof is not None:
+        products = [proof.complementarity]
+    else:
+        products = [
+            _product(c, m, answer.w)
+            for c, m in zip(program.constraints, result.multipliers, strict=True)
+        ]
     return Certificate(
         primal_cost=cost,
         dual_cost=result.dual_cost,
@@ -92,6 +104,32 @@ def certify(answer: Answer, final: Vector) -> Certificate:
         max_weight=float(np.max(w)),
         min_weight=float(np.min(w)),
         rounding=float(np.max(np.abs(w - answer.w))),
+        iterations=result.iterations,
+        solver=result.name,
+    )
+
+
+def _of_proof(result: EngineResult, proof: Proof) -> Certificate:
+    """Read the figures off the pass that proved them."""
+    n = result.x.size
+    size = max(result.cost_unit, abs(proof.primal_cost))
+    whole = n + proof.mass
+    return Certificate(
+        primal_cost=proof.primal_cost,
+        dual_cost=proof.dual_cost,
+        gap=abs(proof.primal_cost - proof.dual_cost) / size,
+        primal_residual=proof.worst,
+        dual_residual=0.0,
+        complementarity=proof.complementarity / size,
+        mass_error=abs(proof.mass) / n,
+        box_violation=0.0,
+        ess=whole * whole / (n * (n + 2.0 * proof.mass + proof.square)),
+        kl=proof.entropy / n,
+        share_at_lower=float(np.mean(result.at_lower)),
+        share_at_upper=float(np.mean(result.at_upper)),
+        max_weight=proof.most,
+        min_weight=proof.least,
+        rounding=0.0,
         iterations=result.iterations,
         solver=result.name,
     )

@@ -4,7 +4,7 @@ The layers above (dose, polish, conflicts, certificates) know engines through th
 """
 
 from enum import Enum
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 from attrs import frozen
@@ -20,6 +20,34 @@ class Verdict(Enum):
     INFEASIBLE = "infeasible"
     UNBOUNDED = "unbounded"
     DOUBTFUL = "doubtful"
+
+
+@frozen(eq=False)
+class Proof:
+    """What one pass over the data, given the multipliers alone, says about a point.
+
+    primal_cost, dual_cost: of the program; the dual is a lower bound whatever the multipliers
+    are. worst: the largest violation of a constraint, relative to the length of its row
+    times that of w - 1 where it is over 1. complementarity: the largest multiplier times slack.
+    passes: how many passes were made in all, this one included. rows: (m,) sums of the rows of
+    the response, NaN for those that the program does not use. rule: weights for other units.
+    start: prices of rows per unit of curvature, to begin a program with that has the same rows
+    and a curvature of its own. mass, square, entropy: `Σx`, `Σx²`, `Σ w log w`. least, most: of w.
+    """
+
+    primal_cost: float
+    dual_cost: float
+    worst: float
+    complementarity: float
+    passes: int
+    rows: Vector
+    rule: Any
+    start: Vector | None
+    mass: float
+    square: float
+    entropy: float
+    least: float
+    most: float
 
 
 @frozen(eq=False)
@@ -50,6 +78,7 @@ class EngineResult:
     at_upper: Flags
     iterations: int
     name: str
+    proof: Proof | None = None
 
     @property
     def w(self) -> Vector:

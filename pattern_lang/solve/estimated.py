@@ -11,6 +11,7 @@ from pattern_lang.ir.program import Amount
 from pattern_lang.ir.susceptibility import Estimate, Susceptibility, UnitTable
 from pattern_lang.semantics.units import Unit
 from pattern_lang.solve.normal import Spread, Vector
+from pattern_lang.solve.response import Response, RowOf
 
 
 @define(frozen=True, slots=False, eq=False)
@@ -50,15 +51,20 @@ class Estimated:
             what = f"the estimate has no row for `{observable}`"
             raise PatternError([UnusableResponse(what=what)]) from None
 
-    def row(self, observable: str) -> Vector:
-        """Return β χ of an observable, (n,); raises PatternError when it is not finite."""
-        numbers = self.susceptibility.chi[self.index(observable)].astype(np.float64)
-        bad = np.flatnonzero(~np.isfinite(numbers))
-        if bad.size or not np.isfinite(self.susceptibility.beta):
+    @cached_property
+    def response(self) -> Response:
+        """Return χ as the rows of a response."""
+        return Response.of(self.susceptibility.chi)
+
+    def row(self, observable: str) -> RowOf:
+        """Return β χ of an observable, for n units; raises PatternError when it is not finite."""
+        index, beta = self.index(observable), self.susceptibility.beta
+        if not (np.isfinite(self.response.survey()[index]) and np.isfinite(beta)):
+            bad = np.flatnonzero(~np.isfinite(self.susceptibility.chi[index]))
             where = f"{bad.size} of {self.n} units, first at unit {bad[0]}" if bad.size else "β"
             what = f"the susceptibility of `{observable}` is not finite ({where})"
             raise PatternError([UnusableResponse(what=what)])
-        return np.asarray(self.susceptibility.beta * numbers)
+        return RowOf(self.response, index, beta)
 
     def spread(self, observable: str) -> Spread:
         """Return the standard error of the shift as a norm of w - 1.

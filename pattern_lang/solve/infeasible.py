@@ -3,12 +3,13 @@
 import attrs
 import numpy as np
 
-from pattern_lang.solve.box import box_of
+from pattern_lang.solve.box import Box, box_of
 from pattern_lang.solve.conic.engine import solve_conic
 from pattern_lang.solve.dual import Finding, decide
 from pattern_lang.solve.engine import Engine, Verdict
 from pattern_lang.solve.normal import Dose, NormalConstraint, NormalProgram, size_of
 from pattern_lang.solve.optimize import FEASIBLE, REGULAR, Answer, elastic
+from pattern_lang.solve.structured.engine import solve_structured
 
 SUPPORT = 1e-7
 NOTHING = 1e-9
@@ -39,7 +40,7 @@ def feasible(program: NormalProgram, engine: Engine = solve_conic, tolerance: fl
     if box.crossed:
         return False
     program = attrs.evolve(program, cost=REGULAR)
-    finding = Finding.UNDECIDED if program.has_dose else decide(program, box)
+    finding = Finding.UNDECIDED if program.has_dose else _decided(program, box, tolerance)
     if finding is not Finding.UNDECIDED:
         return finding is Finding.FEASIBLE
     result = engine(program, box, tolerance)
@@ -49,6 +50,21 @@ def feasible(program: NormalProgram, engine: Engine = solve_conic, tolerance: fl
         return False
     relaxed = elastic(program, box, tolerance, engine)
     return relaxed.verdict is Verdict.OPTIMAL and relaxed.dual_cost <= FEASIBLE
+
+
+def _decided(program: NormalProgram, box: Box, tolerance: float) -> Finding:
+    """Ask the exact oracle about small programs, and passes over the data about others."""
+    if not is_large(program):
+        return decide(program, box)
+    result = solve_structured(program, box, tolerance)
+    if result is None:
+        return Finding.UNDECIDED
+    return Finding.INFEASIBLE if result.verdict is Verdict.INFEASIBLE else Finding.FEASIBLE
+
+
+def is_large(program: NormalProgram) -> bool:
+    """Tell whether passes over the data pay."""
+    return program.n * len(program.constraints) > LARGE
 
 
 def _support(answer: Answer) -> tuple[int, ...]:
@@ -79,11 +95,23 @@ def fraction(program: NormalProgram, engine: Engine = solve_conic) -> float | No
     """
     if not any(c.target for c in program.constraints) or box_of(program).crossed:
         return None
-    large = program.n * len(program.constraints) > LARGE
-    largest = by_halving(program) if large else None
-    if largest is None:
-        largest = by_maximising(program, engine)
+    if is_large(program):
+        largest = by_passes(program)
+        largest = by_halving(program) if largest is None else largest
+        if largest is not None:
+            return largest if largest > NOTHING else 0.0
+    largest = by_maximising(program, engine)
     return largest if largest is None or largest > NOTHING else 0.0
+
+
+def by_passes(program: NormalProgram) -> float | None:
+    """Return the fraction by passes over the data, None where they do not come to an answer."""
+    wide = _with_fraction(program)
+    result = solve_structured(wide, box_of(wide), 1e-8)
+    if result is None or result.proof is None:
+        return None
+    share = -result.proof.primal_cost
+    return None if share < -NOTHING else float(min(max(share, 0.0), 1.0))
 
 
 def by_halving(program: NormalProgram) -> float | None:
@@ -111,17 +139,22 @@ def _at_fraction(program: NormalProgram, share: float) -> NormalProgram:
 
 def by_maximising(program: NormalProgram, engine: Engine) -> float | None:
     """Return the fraction as the optimum of one program, None where no fraction is feasible."""
-    rows = [size_of(c) / abs(c.target) for c in program.constraints if c.target]
-    share = Dose("fraction", min(1.0, *rows))
-    scaled = [_scaled(c, share) for c in program.constraints]
-    cap = NormalConstraint(((1.0, share),), -1.0, owner=-1)
-    wide = attrs.evolve(program, constraints=(*scaled, cap), cost=((-1.0, share),))
+    wide = _with_fraction(program)
     result = engine(wide, box_of(wide), 1e-9)
     if result.verdict is Verdict.INFEASIBLE or not np.isfinite(result.dual_cost):
         return None
     if result.verdict is Verdict.DOUBTFUL and not feasible(wide, engine):
         return None
     return float(min(max(-result.dual_cost, 0.0), 1.0))
+
+
+def _with_fraction(program: NormalProgram) -> NormalProgram:
+    """Return the program that scales all targets by one more number, as large as it can be."""
+    rows = [size_of(c) / abs(c.target) for c in program.constraints if c.target]
+    share = Dose("fraction", min(1.0, *rows))
+    scaled = [_scaled(c, share) for c in program.constraints]
+    cap = NormalConstraint(((1.0, share),), -1.0, owner=-1)
+    return attrs.evolve(program, constraints=(*scaled, cap), cost=((-1.0, share),))
 
 
 def _scaled(constraint: NormalConstraint, share: Dose) -> NormalConstraint:

@@ -26,17 +26,34 @@ from pattern_lang.ir.program import (
     Norm,
     SumSquares,
 )
+from pattern_lang.solve.response import AnyRow, ConstantRow, RowOf, WrittenRow
 
 Vector = NDArray[np.float64]
 Matrix = NDArray[np.float64]
 Codes = NDArray[np.int64]
 
 
-@frozen(eq=False)
-class Affine:
-    """`row · (w - 1)`, one number. row: (n,)."""
+def _as_row(given: "AnyRow | Vector") -> AnyRow:
+    return given if isinstance(given, RowOf | ConstantRow | WrittenRow) else WrittenRow(given)
 
-    row: Vector
+
+@frozen(eq=False, match_args=False)
+class Affine:
+    """`row · (w - 1)`, one number. row: (n,), perhaps still in the file that it comes from."""
+
+    stored: AnyRow = attrs.field(converter=_as_row)
+
+    __match_args__ = ("row",)
+
+    @property
+    def row(self) -> Vector:
+        """Return the numbers of the row, (n,), read anew at each call."""
+        return self.stored.read()
+
+    @property
+    def length(self) -> float:
+        """Return the Euclidean length of the row."""
+        return self.stored.length
 
 
 @frozen(eq=False)
@@ -90,8 +107,13 @@ class Spread:
 class Square:
     """`(row · (w - 1) - target)²`, one number, convex. row: (n,)."""
 
-    row: Vector
+    stored: AnyRow = attrs.field(converter=_as_row)
     target: float
+
+    @property
+    def row(self) -> Vector:
+        """Return the numbers of the row, (n,), read anew at each call."""
+        return self.stored.read()
 
 
 @frozen(eq=False)
@@ -212,7 +234,7 @@ def size_of(constraint: NormalConstraint) -> float:
     scale = 0.0
     for coefficient, atom in constraint.terms:
         if isinstance(atom, Affine):
-            scale += abs(coefficient) * float(np.linalg.norm(atom.row))
+            scale += abs(coefficient) * atom.length
         elif isinstance(atom, Spread):
             scale += abs(coefficient) * length_of(atom)
         elif not isinstance(atom, Dose):

@@ -12,16 +12,17 @@ from pattern_lang.diagnostics import PatternError
 from pattern_lang.diagnostics.catalogue.verdicts import EmptyMass, UnusableConstraint
 from pattern_lang.ir import program as ir
 from pattern_lang.solve import constraints as given
-from pattern_lang.solve.normal import Affine, Dose, NormalConstraint, Share, Terms, Vector
+from pattern_lang.solve.normal import Affine, Dose, NormalConstraint, Share, Terms
 from pattern_lang.solve.resolve import codes_of
+from pattern_lang.solve.response import AnyRow, ConstantRow
 
 
 @frozen(eq=False)
 class Context:
-    """What constraints refer to: `row` gives β χ of a named or numbered row, (n,)."""
+    """What constraints refer to: `row` gives β χ of a named or numbered row, for n units."""
 
     n: int
-    row: Callable[[given.Row], Vector]
+    row: Callable[[given.Row], AnyRow]
     groups: Any = None
 
 
@@ -85,7 +86,7 @@ def _bounds(c: given.Bounds, context: Context) -> Made:
             raise refuse(c, "a bound is NaN, or infinite on the wrong side")
         if np.all(np.isinf(limit)):
             continue
-        constant = -sign * np.broadcast_to(limit, (context.n,))
+        constant = -sign * (limit if limit.ndim else float(limit))
         made.append(NormalConstraint(((sign, ir.Entries()),), constant=constant))
     if c.lower is not None and c.upper is not None and np.any(c.lower > c.upper):
         raise refuse(c, "a lower bound lies above an upper bound")
@@ -93,7 +94,7 @@ def _bounds(c: given.Bounds, context: Context) -> Made:
 
 
 def _mean(c: given.Mean, context: Context) -> Made:
-    row = Affine(np.full(context.n, 1.0 / context.n))
+    row = Affine(ConstantRow(1.0 / context.n, context.n))
     return (NormalConstraint(((1.0, row),), constant=1.0 - c.value, equality=True),)
 
 

@@ -17,14 +17,19 @@ from pattern_lang.solve.dual import Finding, climb, decide, judge
 from pattern_lang.solve.engine import Engine, EngineResult, Verdict
 from pattern_lang.solve.normal import Dose, NormalConstraint, NormalProgram, Terms, Vector, size_of
 from pattern_lang.solve.polish import polish
-from pattern_lang.solve.quadratic import Quadratic, quadratic
+from pattern_lang.solve.quadratic import Quadratic, quadratic, quadratic_cost
 from pattern_lang.solve.rewrite import is_bound, standard
+from pattern_lang.solve.structured.engine import solve_structured
 from pattern_lang.solve.values import total, violation
 
 DOSE_MARGINS = (1e-6, 1e-5, 1e-4)
 FEASIBLE = 1e-7
+# Quadratic programs up to this many numbers are solved exactly, to rounding error.
+SMALL = 200_000
 # What the engine does not vouch for is a solution all the same within this; polishing follows.
 NEARLY = 1e-6
+# Where nothing but bounds curves the cost, a bound on it is closed to this at least.
+CLOSED = 3e-6
 REGULAR: Terms = ((1.0, SumSquares(1.0, -1.0)),)
 
 
@@ -59,22 +64,45 @@ def optimize(
     program = program.with_dose_unit()
     dose_atom = next(a for c in program.constraints for _, a in c.terms if isinstance(a, Dose))
     highest = attrs.evolve(program, cost=((-1.0, dose_atom),))
-    top = _judged(highest, box, tolerance, engine)
+    top = _highest(highest, box, tolerance, engine)
     if top.verdict is not Verdict.OPTIMAL:
         return Answer(_status(top.verdict), None, 0.0, highest, box, top)
     answer = Answer("inaccurate", None, 0.0, highest, box, top)
     for margin in DOSE_MARGINS:
         dose = top.dose * (1.0 - margin) if top.dose > FEASIBLE * dose_atom.unit else 0.0
-        answer = _minimise(program.at_dose(dose), box, dose, tolerance, engine)
+        start = None if top.proof is None else top.proof.start
+        answer = _minimise(program.at_dose(dose), box, dose, tolerance, engine, start)
         if answer.status == "optimal":
             return answer
     # There are weights with the dose, so what failed is only the search for the cheapest.
     return Answer("inaccurate", box.clip(top.w), top.dose, highest, box, top)
 
 
+def _highest(program: NormalProgram, box: Box, tolerance: float, engine: Engine) -> EngineResult:
+    """Find the largest dose, of many units by passes over the data.
+
+    Of few, cones find it to more digits, which the second stage needs at the very end of a dose.
+    """
+    if program.n * len(program.constraints) > SMALL:
+        result = solve_structured(program, box, tolerance)
+        if result is not None and (result.verdict is Verdict.INFEASIBLE or _proven(result)):
+            return result
+    return _judged(program, box, tolerance, engine)
+
+
 def _minimise(
-    program: NormalProgram, box: Box, dose: float, tolerance: float, engine: Engine
+    program: NormalProgram,
+    box: Box,
+    dose: float,
+    tolerance: float,
+    engine: Engine,
+    start: Vector | None = None,
 ) -> Answer:
+    small = program.n * len(program.constraints) <= SMALL
+    if not small or quadratic_cost(program.cost, program.n) is None:
+        made = _streamed(program, box, dose, tolerance, start)
+        if made is not None:
+            return made
     problem = quadratic(program)
     exact = _exactly(program, box, problem) if problem is not None else decide(program, box)
     if exact is Finding.INFEASIBLE:
@@ -91,6 +119,30 @@ def _minimise(
             return Answer("optimal", box.clip(better.w), dose, program, box, better)
     w = polish(program, box, result)
     return Answer(_status(result.verdict), w, dose, program, box, result)
+
+
+def _streamed(
+    program: NormalProgram, box: Box, dose: float, tolerance: float, start: Vector | None
+) -> Answer | None:
+    """Solve by passes over the data, None where that does not come to an answer."""
+    cost = quadratic_cost(program.cost, program.n)
+    begin = cost[0] * start if cost is not None and start is not None else None
+    result = solve_structured(program, box, tolerance, begin)
+    if result is None:
+        return None
+    if result.verdict is Verdict.INFEASIBLE:
+        return Answer("infeasible", None, dose, program, box, result)
+    w = np.where(result.at_lower, box.lower, np.where(result.at_upper, box.upper, result.w))
+    return Answer("optimal", w, dose, program, box, result) if _proven(result) else None
+
+
+def _proven(result: EngineResult) -> bool:
+    """Tell whether the proof of a result closes."""
+    proof = result.proof
+    if proof is None:
+        return False
+    size = max(result.cost_unit, abs(proof.primal_cost))
+    return proof.worst <= NEARLY and abs(proof.primal_cost - proof.dual_cost) <= CLOSED * size
 
 
 def _exactly(program: NormalProgram, box: Box, problem: Quadratic) -> EngineResult | Finding:

@@ -43,12 +43,12 @@ def _of_goal(
     lower, upper = _requested(ask, dose)
     shift = stderr = None
     if final is not None:
-        shift = float(np.dot(data.row(ask.observable), final.w - 1.0))
+        shift = float(np.dot(data.row(ask.observable).read(), final.w - 1.0))
         stderr = data.stderr({ask.observable: 1.0}, final.w)
     if price is not None and lower is not None and lower == upper and statement.kind != "hold":
         price = -price if lower < 0 else price
     sd = data.sd(ask.observable)
-    size = float(np.linalg.norm(data.row(ask.observable)))
+    size = data.row(ask.observable).length
     return GoalOutcome(
         source=statement.source,
         kind=statement.kind,

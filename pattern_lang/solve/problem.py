@@ -19,8 +19,9 @@ from pattern_lang.solve.normal import Affine, NormalConstraint, NormalProgram, S
 from pattern_lang.solve.normalise import Context, normalise, refuse
 from pattern_lang.solve.optimize import Answer, optimize
 from pattern_lang.solve.prices import Final
+from pattern_lang.solve.response import Response, RowOf
 from pattern_lang.solve.rewrite import UnsupportedError
-from pattern_lang.solve.values import total
+from pattern_lang.solve.threads import one_thread_each
 
 ACCEPTED = 1e-5
 
@@ -36,7 +37,9 @@ class WeightSolution:
     `Equal`, `AtLeast` and `AtMost` that is feasible (None when none is). duals: one number per
     constraint, how fast the objective worsens as its limits tighten by one (>= 0), or as the
     right side of an equality rises. conflict: numbers of the constraints in a minimal clashing
-    set; `len(constraints)` stands for an added `Mean(1)`. passes: iterations of the engine.
+    set; `len(constraints)` stands for an added `Mean(1)`. passes: over the response, or
+    iterations of an engine that makes none. rule: weights for units that were not in the program
+    (see `structured.proof.Rule`), None where the engine has none.
     """
 
     status: str
@@ -49,6 +52,7 @@ class WeightSolution:
     certificate: dict[str, Any]
     passes: int
     conflict: tuple[int, ...] = ()
+    rule: Any = None
 
 
 def _tuple(constraints: Iterable[Constraint]) -> tuple[Constraint, ...]:
@@ -63,7 +67,9 @@ def _objective() -> Objective:
 class WeightProgram:
     """Choose w (n,): minimise an objective under constraints on w and on `r = β χ (w - 1)`.
 
-    response: (m, n) numbers or a memory map, read row by row in float64; `beta` multiplies it.
+    response: (m, n): an array, a memory map, the path of a safetensors file or any source with
+    `shape` and `block(columns)`; read in blocks of columns, so it may be larger than memory, and
+    where it is float32, what is summed is summed in float64. `beta` multiplies it.
     names: (m,) of the rows. stderr: (m, n) standard errors of the response's entries before
     `beta`, or (S, m, n) replicates of it, which carry the errors that units share; entries alone
     are taken as independent, which understates the noise of χ. groups: (n,) labels for `Mass`.
@@ -76,6 +82,11 @@ class WeightProgram:
     beta: float = 1.0
     stderr: Any = None
     groups: Any = None
+    source: Response = field(init=False, repr=False)
+
+    @source.default
+    def _made(self) -> Response:
+        return Response.of(self.response)
 
     @classmethod
     def build(
@@ -107,11 +118,11 @@ class WeightProgram:
     @property
     def n(self) -> int:
         """Return the number of units."""
-        return int(self.response.shape[1])
+        return self.source.shape[1]
 
     def check(self) -> None:
         """Raise PatternError where the response or the names are not usable."""
-        shape = np.shape(self.response)
+        shape = tuple(np.shape(self.response)) or self.source.shape
         what = None
         if len(shape) != 2 or shape[1] == 0:
             what = f"the response has shape {shape}, not (rows, units)"
@@ -128,26 +139,32 @@ class WeightProgram:
 
     def row(self, row: Row) -> Vector:
         """Return β times a named or numbered row, (n,); raises PatternError."""
+        return self._stored(row).read()
+
+    def _stored(self, row: Row) -> RowOf:
         index = self._index(row)
-        numbers = np.asarray(self.response[index], dtype=np.float64)
-        if not np.all(np.isfinite(numbers)):
-            unit = int(np.flatnonzero(~np.isfinite(numbers))[0])
+        if not np.isfinite(self.source.survey()[index]):
+            unit = int(np.flatnonzero(~np.isfinite(self.source.read(index)))[0])
             what = f"row {row!r} of the response is not finite, first at unit {unit}"
             raise PatternError([UnusableResponse(what=what)])
-        return np.asarray(self.beta * numbers)
+        return RowOf(self.source, index, self.beta)
 
     def _index(self, row: Row) -> int:
         if isinstance(row, str):
             if self.names is None or row not in self.names:
                 raise refuse(row, f"no row is named {row!r}")
             return self.names.index(row)
-        rows = int(self.response.shape[0])
+        rows = self.source.shape[0]
         if not 0 <= row < rows:
             raise refuse(row, f"there is no row {row} of {rows}")
         return int(row)
 
     def solve(self, tol: float = 1e-8) -> WeightSolution:
         """Solve to a relative tolerance; raises PatternError for numbers that cannot be used."""
+        with one_thread_each():
+            return self._solved(tol)
+
+    def _solved(self, tol: float) -> WeightSolution:
         self.check()
         program = self._normal()
         try:
@@ -157,7 +174,7 @@ class WeightProgram:
         return self._solution(answer)
 
     def _normal(self) -> NormalProgram:
-        context = Context(self.n, self.row, self.groups)
+        context = Context(self.n, self._stored, self.groups)
         made: list[NormalConstraint] = []
         for owner, constraint in enumerate(self._with_mean()):
             made.extend(attrs.evolve(c, owner=owner) for c in normalise(constraint, context))
@@ -171,24 +188,22 @@ class WeightProgram:
 
     def _cost(self) -> Terms:
         soft: Terms = tuple(
-            (c.penalty, Square(self.row(c.row), c.target))
+            (c.penalty, Square(self._stored(c.row), c.target))
             for c in self.constraints
             if isinstance(c, given.Soft)
         )
         if isinstance(self.objective, SumSquares):
             return ((1.0, ir.SumSquares(1.0, -1.0)), *soft)
-        return ((-1.0, Affine(self._combination(self.objective))), *soft)
+        return (*self._combination(self.objective), *soft)
 
-    def _combination(self, objective: Maximize) -> Vector:
-        if isinstance(objective.rows, int | str):
-            return self.row(objective.rows)
-        result = np.zeros(self.n)
-        for row, coefficient in objective.rows.items():
-            result += coefficient * self.row(row)
-        return result
+    def _combination(self, objective: Maximize) -> Terms:
+        rows = objective.rows
+        chosen = {rows: 1.0} if isinstance(rows, int | str) else rows
+        return tuple((-c, Affine(self._stored(row))) for row, c in chosen.items())
 
     def _solution(self, answer: Answer) -> WeightSolution:
         passes = answer.result.iterations if answer.result is not None else 0
+        proof = answer.result.proof if answer.result is not None else None
         if answer.w is None:
             stuck = answer.status == "infeasible"
             return WeightSolution(
@@ -205,23 +220,29 @@ class WeightProgram:
             )
         certificate = certify(answer, answer.w)
         good = answer.status == "optimal" and certificate.worst <= ACCEPTED
-        cost = float(total(answer.program.cost, answer.w, answer.dose)[0])
+        cost = certificate.primal_cost
         return WeightSolution(
             status="optimal" if good else "inaccurate",
             weights=answer.w,
-            shift=self._shift(answer.w),
+            shift=self._shift(answer),
             stderr=self._stderr(answer.w),
             objective=-cost if isinstance(self.objective, Maximize) else cost,
             dose=answer.dose,
             duals=self._duals(Final(answer.w, answer)),
             certificate=certificate.figures(),
             passes=passes,
+            rule=proof.rule if proof is not None else None,
         )
 
-    def _shift(self, w: Vector) -> Vector:
-        x = w - 1.0
-        rows = (np.asarray(row, dtype=np.float64) @ x for row in self.response)
-        return self.beta * np.fromiter(rows, dtype=np.float64)
+    def _shift(self, answer: Answer) -> Vector:
+        assert answer.w is not None
+        proof = answer.result.proof if answer.result is not None else None
+        sums = np.full(self.source.shape[0], np.nan)
+        if proof is not None and proof.rows.size == sums.size:
+            sums = proof.rows.copy()
+        for row in np.flatnonzero(np.isnan(sums)).tolist():
+            sums[row] = self.source.read(row) @ (answer.w - 1.0)
+        return np.asarray(self.beta * sums)
 
     def _stderr(self, w: Vector) -> Vector | None:
         if self.stderr is None:

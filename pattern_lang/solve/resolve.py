@@ -26,6 +26,7 @@ from pattern_lang.solve.normal import (
     Terms,
     Vector,
 )
+from pattern_lang.solve.response import ConstantRow
 
 
 @frozen(eq=False)
@@ -61,6 +62,12 @@ def resolve(expression: ir.Expression, data: Estimated, span: Span | None) -> Re
 
 def codes_of(values: NDArray[Any]) -> tuple[Codes, tuple[Any, ...]]:
     """Number the distinct values of a column in order of first appearance: (n,) and the values."""
+    if values.dtype.kind in "iub" and values.size:
+        kinds, first, places = np.unique(values, return_index=True, return_inverse=True)
+        order = np.argsort(first)
+        rank = np.empty_like(order)
+        rank[order] = np.arange(order.size)
+        return rank[places.reshape(-1)], tuple(kinds[order].tolist())
     numbers: dict[Any, int] = {}
     codes = np.fromiter(
         (numbers.setdefault(value, len(numbers)) for value in values.tolist()),
@@ -75,11 +82,11 @@ def _same(atom: Any, data: Estimated, span: Span | None) -> Found:
 
 
 def _mean(atom: ir.Mean, data: Estimated, span: Span | None) -> Found:
-    return 1.0, Affine(np.full(data.n, 1.0 / data.n)), 1.0
+    return 1.0, Affine(ConstantRow(1.0 / data.n, data.n)), 1.0
 
 
 def _total(atom: ir.Total, data: Estimated, span: Span | None) -> Found:
-    return 1.0, Affine(np.ones(data.n)), float(data.n)
+    return 1.0, Affine(ConstantRow(1.0, data.n)), float(data.n)
 
 
 def _predicted(atom: ir.Predicted, data: Estimated, span: Span | None) -> Found:

@@ -45,6 +45,7 @@ OWNERS: dict[str, str] = {
     "rich": "cli",
     "safetensors.torch": "estimate",
     "scipy.optimize": "solve",
+    "threadpoolctl": "solve",
     "tokenizers": "estimate",
     "torch": "estimate",
     "transformers": "estimate",
