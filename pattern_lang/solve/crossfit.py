@@ -122,7 +122,7 @@ def _weights(pattern: WeightPattern, data: Estimated) -> Vector | None:
 
 
 def _mean_shift(observable: str, pairs: Sequence[tuple[Estimated, Vector]]) -> float:
-    return float(np.mean([data.row(observable) @ (w - 1.0) for data, w in pairs]))
+    return float(np.mean([data.row(observable).read() @ (w - 1.0) for data, w in pairs]))
 
 
 def _stderr(observable: str, pairs: Sequence[tuple[Estimated, Vector]]) -> float:
