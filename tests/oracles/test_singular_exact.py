@@ -155,7 +155,9 @@ def test_normal_crossings(world: World, a: int, b: int) -> None:
     assert grid.mean(lambda x, y: 100 * x ** (2 * a) * y ** (2 * b)) == pytest.approx(
         exact, abs=1e-3
     )
-    found = sampled(world, "crossing", (a, b), (0.0, 0.0), nbeta=100.0, localization=1.0)
+    # Where the valley is flatter, trajectories forget more slowly.
+    longer = {} if (a, b) == (1, 1) else {"draws": 200, "burn_in": 100}
+    found = sampled(world, "crossing", (a, b), (0.0, 0.0), nbeta=100.0, localization=1.0, **longer)
     assert_mean(found, exact)
 
 
