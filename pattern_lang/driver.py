@@ -11,11 +11,12 @@ stage  room           in → out                                    needs
 4      `estimate`     queries, model, data → susceptibility χ     torch
 5      `solve`        goals, χ → weights, or why there are none   scipy, clarabel
 6      `emit`         solution → weights, plan, report            pyarrow, jinja2
+7      `train`        plan → runs: realised against predicted     torch
 =====  =============  ==========================================  ==================
 
 `read_spec` is stages 1-3: pure, quick, runs no user code. `compile_pattern` is stages 4-6,
-`calibrate_patterns` looks for settings of stage 4. The command line and the Python interface are
-thin over these.
+`calibrate_patterns` looks for settings of stage 4, `train_folder` is stage 7. The command line and
+the Python interface are thin over these.
 """
 
 from __future__ import annotations
@@ -34,7 +35,7 @@ from pattern_lang.diagnostics.catalogue.names import UnknownPattern
 from pattern_lang.diagnostics.suggest import closest
 from pattern_lang.lowering.lower import LoweredSpec, lower
 from pattern_lang.semantics.check import CheckedSpec, check
-from pattern_lang.syntax.bundle import Bundle
+from pattern_lang.syntax.bundle import Bundle, FileBundle
 
 if TYPE_CHECKING:
     # Only compiling needs numpy, torch and the rest; checking has to start at once.
@@ -44,6 +45,7 @@ if TYPE_CHECKING:
     from pattern_lang.ir.program import WeightPattern
     from pattern_lang.ir.solution import Solution
     from pattern_lang.ir.susceptibility import Estimate
+    from pattern_lang.train.command import Means, TrainedPlan
 
 CACHE = ".cache"
 
@@ -100,9 +102,14 @@ class Calibrated:
     drawn: bool
 
 
-def read_spec(source: SourceFile, bundle: Bundle, overrides: Mapping[str, str]) -> ReadSpec:
-    """Stages 1-3: parse, check and lower a spec, collecting every problem."""
-    checked = check(source, bundle, overrides)
+def read_spec(
+    source: SourceFile, bundle: Bundle, overrides: Mapping[str, str], using: str | None = None
+) -> ReadSpec:
+    """Stages 1-3: parse, check and lower a spec, collecting every problem.
+
+    `using` is an optimizer to train with, in the language.
+    """
+    checked = check(source, bundle, overrides, using)
     lowered = lower(checked, bundle)
     order = {module.file.span.source: number for number, module in enumerate(checked.modules)}
     problems = _in_source_order((*checked.problems, *lowered.problems), order)
@@ -240,6 +247,37 @@ def help_pattern(
     queries, _ = with_sampler(pattern.queries)
     for asked in (queries, without_loss(queries)) if control else (queries,):
         help_estimate(asked, out / CACHE, rank, reporter=reporter, workers=workers)
+
+
+def train_folder(
+    path: Path,
+    out: Path | None,
+    means: Means,
+    *,
+    spec_file: Path | None = None,
+    search: Sequence[str] = (),
+    using: str | None = None,
+    study: str | None = None,
+    seed: int = 0,
+    compare: bool = False,
+) -> tuple[ReadSpec, TrainedPlan]:
+    """Stage 7 for one plan: train on its weights, into `train` in its folder unless `out` is given.
+
+    The spec is found by the plan, which says by its digest whether it is the one. `using` is an
+    optimizer in the language, else that of the pattern's study. Raises PatternError.
+    """
+    from pattern_lang.train.command import train_plan
+    from pattern_lang.train.plans import find_spec, open_plan
+
+    plan = open_plan(path)
+    file = find_spec(plan, spec_file)
+    source = SourceFile(str(file), file.read_text(encoding="utf-8"))
+    spec = read_spec(source, FileBundle(tuple(search)), plan.parameters, using)
+    choose_patterns(spec, plan.pattern)
+    into = out or plan.folder / "train"
+    return spec, train_plan(
+        plan, spec.lowered, into, means, study=study, seed=seed, compare=compare
+    )
 
 
 def choose_patterns(spec: ReadSpec, name: str | None) -> tuple[str, ...]:

@@ -84,7 +84,7 @@ def _observable_digest(
     return digest_of(
         {
             "observable": function.function,
-            "code": sorted(_sources(function, code)),
+            "code": sorted(source_digests(function, code)),
             "arguments": document(item.arguments),
             "data": data[item.on],
         }
@@ -97,7 +97,7 @@ def model_digest(model: LoadedModel, code: UserCode) -> str:
     return digest_of(
         {
             "tensors": tensors_digest(model),
-            "code": sorted({digest for f in functions for digest in _sources(f, code)}),
+            "code": sorted({digest for f in functions for digest in source_digests(f, code)}),
             "functions": [function.function for function in functions],
             "arguments": document(model.identity),
         }
@@ -119,5 +119,6 @@ def tensors_digest(model: LoadedModel) -> str:
     return total.hexdigest()
 
 
-def _sources(function: UserFunction, code: UserCode) -> list[str]:
+def source_digests(function: UserFunction, code: UserCode) -> list[str]:
+    """Return the digests of the files that a user's function consists of."""
     return [hashlib.sha256(file.read_bytes()).hexdigest() for file in code.sources(function)]

@@ -63,7 +63,7 @@ class Keeper:
             "seed": str(seed),
             "torch": torch.__version__,
         }
-        self.every = _interval()
+        self.every = checkpoint_seconds()
         self.next = monotonic() + self.every
         self.kept_all = False
 
@@ -152,7 +152,8 @@ def _without(start: str, parts: Mapping[str, T]) -> dict[str, T]:
     return {n.removeprefix(start): part for n, part in parts.items() if n.startswith(start)}
 
 
-def _interval() -> float:
+def checkpoint_seconds() -> float:
+    """Return the seconds of work between two checkpoints."""
     try:
         return max(0.0, float(os.environ.get("PAT_CHECKPOINT_SECONDS", _SECONDS)))
     except ValueError:

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from attrs import frozen
+from attrs import evolve, frozen
 from torch import Tensor, nn
 
 from pattern_lang.diagnostics import PatternError, Span
@@ -72,6 +72,17 @@ def load_model(source: ModelSource, code: UserCode) -> LoadedModel:
     return LoadedModel(source, network, builder, loss, arguments, identity, known)
 
 
+def fresh(model: LoadedModel, code: UserCode, seed: int) -> nn.Module:
+    """Build the network of a loaded model anew, at parameters drawn from a seed.
+
+    Raises as `load_model` does.
+    """
+    builder, source = model.builder, model.source
+    if source.builder is None:
+        builder = evolve(builder, function="blank", call=causal_lm.blank)
+    return build(source.name, builder, model.arguments, code, source.origin, seed)
+
+
 def _builder(source: ModelSource, code: UserCode) -> tuple[UserFunction, Arguments, Arguments]:
     """Return the function that makes a network, its arguments, and what they stand for."""
     if source.builder is not None:
@@ -101,14 +112,19 @@ def _weights(source: ModelSource, code: UserCode) -> Path:
 
 
 def build(
-    name: str, builder: UserFunction, arguments: Arguments, code: UserCode, span: Span | None
+    name: str,
+    builder: UserFunction,
+    arguments: Arguments,
+    code: UserCode,
+    span: Span | None,
+    seed: int = 0,
 ) -> nn.Module:
     """Call a builder, from a fixed random state: without weights, θ* is what it returns.
 
     Raises UserCodeFailed, NotAModule and NothingTrainable.
     """
     with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(0)
+        torch.manual_seed(seed)
         with code.guarded(f"building model `{name}`", builder.file, builder.root, span):
             module = builder.call(**dict(arguments))
     if not isinstance(module, nn.Module):

@@ -71,7 +71,7 @@ class Running:
         if self.folder is None:
             yield True
             return
-        with _held(self.folder / f"chain-{chain}.lock") as mine:
+        with held(self.folder / f"chain-{chain}.lock") as mine:
             yield mine
 
     @property
@@ -146,7 +146,7 @@ def look(cache: Path) -> list[RunningPosterior]:
 
 
 @contextmanager
-def _held(path: Path) -> Iterator[bool]:
+def held(path: Path) -> Iterator[bool]:
     """Hold the lock on a file; False when it is taken. Without locks, everyone may have it."""
     try:
         handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)

@@ -17,21 +17,24 @@ from pattern_lang.ir.sources import (
     FunctionRef,
     ModelSource,
     ParameterGlob,
+    Predicate,
+    RowExpression,
 )
 from pattern_lang.lowering import settings
 from pattern_lang.lowering.atoms import WEIGHT_ATOMS
+from pattern_lang.lowering.optimizers import optimizer
 from pattern_lang.lowering.values import (
     Environment,
     Family,
     LoweringError,
     Num,
-    Unlowered,
+    Recipe,
     Value,
 )
 from pattern_lang.semantics.calls import Callee, unit_argument
-from pattern_lang.semantics.core import ARMS, OPTIMIZERS, SETTINGS
+from pattern_lang.semantics.core import ARMS, SETTINGS
 from pattern_lang.semantics.signatures import Bound
-from pattern_lang.semantics.types import DATA, SAMPLER, TARGET, UNIT, Type
+from pattern_lang.semantics.types import DATA, OPTIMIZER, SAMPLER, TARGET, UNIT, Type
 from pattern_lang.semantics.units import UNIT_NAMES, Unit
 from pattern_lang.syntax import ast
 from pattern_lang.syntax.bundle import Bundle, places
@@ -133,6 +136,8 @@ def call_builtin(
     invocation = Invocation(
         signature.name, values, extra, bound.arguments, node.span, folder, evaluate
     )
+    if signature.result == OPTIMIZER:
+        return _optimizer(invocation)
     if signature.name == "python":
         return _python(invocation, signature.result == DATA)
     if signature.result == TARGET:
@@ -263,8 +268,17 @@ def _target(call: Invocation) -> Value:
     return settings.target(call.name, call.values, call.extra, call.written["path"].span, call.span)
 
 
-def _unlowered(call: Invocation) -> Value:
-    return Unlowered(call.name)
+def _optimizer(call: Invocation) -> Value:
+    function = call.function("function") if "function" in call.values else None
+    return optimizer(call.name, call.values, call.extra, call.written, function, call.span)
+
+
+def _arm(call: Invocation) -> Value:
+    of, row = call.values.get("arm", call.values.get("like")), call.values.get("row")
+    assert row is None or isinstance(row, RowExpression | Predicate)
+    doses = call.values.get("dose", ())
+    assert isinstance(doses, tuple)
+    return Recipe(call.name, of, row, tuple(d.real for d in doses if isinstance(d, Num)))
 
 
 def _table() -> dict[str, Callable[[Invocation], Value]]:
@@ -282,7 +296,7 @@ def _table() -> dict[str, Callable[[Invocation], Value]]:
         "component": _component,
         **{name: _atom(name) for name in WEIGHT_ATOMS},
         **{s.name: _sampler if s.name in samplers else _schedule for s in SETTINGS},
-        **{s.name: _unlowered for s in (*ARMS, *OPTIMIZERS)},
+        **{s.name: _arm for s in ARMS},
     }
 
 

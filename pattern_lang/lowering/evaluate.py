@@ -39,7 +39,7 @@ from pattern_lang.semantics.check import CheckedSpec
 from pattern_lang.semantics.scope import Local, Namespace, Scope, Symbol
 from pattern_lang.semantics.signatures import bind
 from pattern_lang.semantics.typenames import type_of_name
-from pattern_lang.semantics.types import DATA, MODEL, UNKNOWN, ListType, ObservableType, Type
+from pattern_lang.semantics.types import ARM, DATA, MODEL, UNKNOWN, ListType, ObservableType, Type
 from pattern_lang.semantics.units import UNIT_NAMES
 from pattern_lang.syntax import ast
 from pattern_lang.syntax.bundle import Bundle
@@ -82,7 +82,7 @@ class Evaluator:
             case ast.Boolean(value=truth):
                 return truth
             case ast.Name():
-                return self._name(node, env)
+                return self._name(node, env, wanted)
             case ast.Attribute():
                 return self._attribute(node, env)
             case ast.Call():
@@ -125,11 +125,14 @@ class Evaluator:
 
     # ---- names ----------------------------------------------------------------------------------
 
-    def _name(self, node: ast.Name, env: Environment) -> Value:
+    def _name(self, node: ast.Name, env: Environment, wanted: Type | None) -> Value:
         if node.name in env.values:
             return env.values[node.name]
         meaning = env.scope.find(node.name)
         if isinstance(meaning, Symbol):
+            patterns = (ast.Pattern, ast.Instance)
+            if wanted == ARM and not isinstance(meaning.declaration, patterns):
+                return Unlowered(node.name)  # the arm `base`, beside a model of that name
             return self.value_of(meaning)
         if node.name in env.scope.module.file.lost or isinstance(meaning, Local):
             raise LoweringError(None)

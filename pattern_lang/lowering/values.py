@@ -16,6 +16,7 @@ from pattern_lang.ir.sources import (
     Predicate,
     RowExpression,
 )
+from pattern_lang.ir.training import Optimizer
 from pattern_lang.semantics.scope import Scope, Symbol
 from pattern_lang.semantics.units import Unit
 
@@ -84,9 +85,19 @@ class Body:
     """Where its arguments are given."""
 
 
+@frozen(eq=False)
+class Recipe:
+    """An arm of a study before its patterns are lowered: a control with what it is of."""
+
+    kind: str
+    of: "Value | None" = None
+    row: "RowExpression | Predicate | None" = None
+    doses: tuple[float, ...] = ()
+
+
 @frozen
 class Unlowered:
-    """What a checked spec may hold and no pattern needs: optimizers and study arms."""
+    """What a checked spec may hold and nothing needs: the name of a core function."""
 
     name: str
 
@@ -109,6 +120,8 @@ Value = (
     | ir.Schedule
     | ir.EmitTarget
     | Body
+    | Optimizer
+    | Recipe
     | Unlowered
 )
 

@@ -16,7 +16,7 @@ from pattern_lang.semantics.modules import Loader
 from pattern_lang.semantics.order import in_dependency_order
 from pattern_lang.semantics.scope import Module, Namespace, Scope, Symbol
 from pattern_lang.semantics.typenames import type_of_name
-from pattern_lang.semantics.types import Type
+from pattern_lang.semantics.types import OPTIMIZER, Type
 from pattern_lang.syntax import ast
 from pattern_lang.syntax.bundle import Bundle
 from pattern_lang.syntax.recover import parse_expression
@@ -30,7 +30,7 @@ class CheckedSpec:
     """A spec that has been read and checked.
 
     `overrides` are the expressions of `-p NAME=VALUE`, `unknown` the places of expressions that
-    have no type because of an error there or elsewhere.
+    have no type because of an error there or elsewhere. `using` is an optimizer from outside.
     """
 
     main: Module
@@ -39,14 +39,23 @@ class CheckedSpec:
     problems: tuple[Problem, ...]
     types: Mapping[Symbol, Type]
     unknown: tuple[Span, ...] = ()
+    using: ast.Expression | None = None
 
 
-def check(source: SourceFile, bundle: Bundle, overrides: Mapping[str, str]) -> CheckedSpec:
-    """Read and check a spec. Loads no torch and runs no user code."""
+def check(
+    source: SourceFile, bundle: Bundle, overrides: Mapping[str, str], using: str | None = None
+) -> CheckedSpec:
+    """Read and check a spec. Loads no torch and runs no user code.
+
+    `using` is an expression for an optimizer, read as if it stood in the spec.
+    """
     loader = Loader(bundle)
     main = loader.load(source, source.name, str(PurePath(source.name).parent))
     context = Context(infer, declare, problems=loader.problems)
     values = _overrides(context, main, overrides)
+    optimizer = None
+    if using is not None:
+        optimizer = _outside(context, main, "--using", using, OPTIMIZER)
     for symbol in in_dependency_order(main):
         _check_root(context, symbol)
     used = frozenset(context.used)
@@ -58,7 +67,7 @@ def check(source: SourceFile, bundle: Bundle, overrides: Mapping[str, str]) -> C
     problems = _outside_gaps(context.problems, modules)
     problems.extend(_unused(main, context.problems, used))
     return CheckedSpec(
-        main, modules, values, tuple(problems), context.types, tuple(context.unknown)
+        main, modules, values, tuple(problems), context.types, tuple(context.unknown), optimizer
     )
 
 
@@ -113,10 +122,21 @@ def _overrides(
                 advice = closest(name, params, f"it has {', '.join(params) or 'no parameters'}")
                 context.report(UnknownOverride(name=name, advice=advice))
             continue
-        value, problems = parse_expression(SourceFile(f"<-p {name}>", text))
-        context.problems.extend(problems)
-        if value is not None and not problems:
-            wanted, _ = type_of_name(declaration.type)
-            context.check(value, Scope(main), wanted, place=f"parameter `{name}`")
-            values[name] = value
+        wanted, _ = type_of_name(declaration.type)
+        value = _outside(context, main, f"-p {name}", text, wanted)
+        values |= {name: value} if value is not None else {}
     return values
+
+
+def _outside(
+    context: Context, main: Module, option: str, text: str, wanted: Type
+) -> ast.Expression | None:
+    """Read and check an expression that an option of the command line gives."""
+    value, problems = parse_expression(SourceFile(f"<{option}>", text))
+    context.problems.extend(problems)
+    if value is None or problems:
+        return None
+    name = option.removeprefix("-p ")
+    place = f"`{name}`" if name == option else f"parameter `{name}`"
+    context.check(value, Scope(main), wanted, place=place)
+    return value

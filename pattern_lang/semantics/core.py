@@ -15,6 +15,7 @@ from pattern_lang.semantics.types import (
     INT,
     MODEL,
     OPTIMIZER,
+    PREDICATE,
     REAL,
     ROW_NUMBER,
     ROW_VALUE,
@@ -238,16 +239,31 @@ def _optimizer(name: str, *own: Formal) -> Signature:
     shared = (
         needs("lr", REAL, named=True),
         takes("weight_decay", REAL),
-        needs("steps", STEPS, named=True),
-        needs("batch", INT, named=True),
+        *_TRAINING,
     )
     return Signature(name, (*shared, *own), OPTIMIZER, doc=f"torch's {name}.")
 
 
+_TRAINING = (
+    needs("steps", STEPS, named=True),
+    needs("batch", INT, named=True),
+    takes("warmup", STEPS),
+    takes("decay", STRING),
+    takes("clip", REAL),
+    takes("start", STRING),
+    takes("network", MODEL),
+)
 OPTIMIZERS = (
     _optimizer("adamw", takes("betas", ListType(REAL)), takes("eps", REAL)),
     _optimizer("adam", takes("betas", ListType(REAL)), takes("eps", REAL)),
     _optimizer("sgd", takes("momentum", REAL), takes("nesterov", BOOL)),
+    Signature(
+        "python",
+        (needs("function", STRING), *_TRAINING),
+        OPTIMIZER,
+        extra=True,
+        doc="An optimizer of your own: a function of a module that returns one of torch's.",
+    ),
 )
 
 TARGET_NAMES = (
@@ -269,7 +285,7 @@ ARMS = (
     ),
     Signature(
         "heuristic",
-        (needs("row", ROW_VALUE, ROW_NUMBER), needs("like", ARM, named=True)),
+        (needs("row", ROW_VALUE, ROW_NUMBER, PREDICATE), needs("like", ARM, named=True)),
         ARM,
         doc="Weights from a row expression, matched in scale.",
     ),

@@ -16,7 +16,7 @@ from pattern_lang.semantics.context import Context, article, clause
 from pattern_lang.semantics.core import MODEL_METHODS, core_functions
 from pattern_lang.semantics.lists import list_of
 from pattern_lang.semantics.modules import where_declared
-from pattern_lang.semantics.scope import Local, Namespace, Scope, Symbol
+from pattern_lang.semantics.scope import Local, Meaning, Namespace, Scope, Symbol
 from pattern_lang.semantics.signatures import form
 from pattern_lang.semantics.typenames import type_of_name
 from pattern_lang.semantics.types import (
@@ -114,8 +114,16 @@ def _quantity(context: Context, node: ast.Quantity) -> Type:
     return context.report(UnknownUnit(span=node.unit.span, name=name, advice=advice))
 
 
+def _is_pattern(meaning: Meaning | None) -> bool:
+    """Tell whether a name means a pattern: a model may well be called `base`, and is no arm."""
+    patterns = (ast.Pattern, ast.Instance)
+    return isinstance(meaning, Symbol) and isinstance(meaning.declaration, patterns)
+
+
 def _name(context: Context, node: ast.Name, scope: Scope, wanted: Type | None) -> Type:
     meaning = scope.find(node.name)
+    if node.name == "base" and wanted == ARM and not _is_pattern(meaning):
+        return ARM
     match meaning:
         case Local():
             return meaning.type
@@ -126,8 +134,6 @@ def _name(context: Context, node: ast.Name, scope: Scope, wanted: Type | None) -
             return MODULE
     if node.name == "row":
         return ROW
-    if node.name == "base" and wanted == ARM:
-        return ARM
     if node.name in _CORE:
         return FUNCTION
     if node.name in scope.module.file.lost:

@@ -17,6 +17,7 @@ RANGES = {
     "PAT4": "estimates, inputs, components, tokens",
     "PAT5": "verdicts",
     "PAT6": "emission",
+    "PAT7": "training",
     "PAT9": "internal",
     "PATL": "lints",
 }

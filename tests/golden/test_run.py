@@ -140,6 +140,17 @@ TESTED = {
     "PAT6008": "emit/test_emit_read.py",
     "PAT6009": "emit/test_emit_read.py",
     "PAT9001": "diagnostics/test_diagnostics_catalogue.py",
+    "PAT7001": "train/test_train_mistakes.py::test_nothing_says_how",
+    "PAT7002": "train/test_train_mistakes.py::test_what_is_no_optimizer",
+    "PAT7003": "train/test_train_mistakes.py::test_what_cannot_be_measured",
+    "PAT7004": "train/test_train_mistakes.py::test_a_measure_that_is_no_number",
+    "PAT7005": "train/test_train_mistakes.py::test_a_rate_that_is_too_large",
+    "PAT7006": "train/test_train_runs.py::test_another_run_is_not_overwritten",
+    "PAT7007": "train/test_train_runs.py::test_one_process_at_a_time",
+    "PAT7008": "train/test_train_mistakes.py::test_a_spec_that_has_changed",
+    "PAT7009": "train/test_train_mistakes.py::test_data_that_have_changed",
+    "PAT7010": "train/test_train_mistakes.py::test_a_plan_without_weights",
+    "PAT7011": "train/test_train_mistakes.py::test_two_networks",
 }
 
 MEASURED = ("unsound", "infeasible")

@@ -15,6 +15,7 @@ MODULES = (
     "tokens",
     "verdicts",
     "emission",
+    "training",
     "internal",
     "lints",
 )

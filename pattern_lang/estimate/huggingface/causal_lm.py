@@ -48,6 +48,24 @@ def build(directory: str) -> nn.Module:
     return loaded
 
 
+def blank(directory: str) -> nn.Module:
+    """Return the model that a folder's configuration describes, at random parameters.
+
+    Raises MissingPackage, and UnreadableModel when transformers cannot make it.
+    """
+    package = load_package("transformers", "a model by `hf`", None)
+    try:
+        settings = package.AutoConfig.from_pretrained(
+            directory, local_files_only=True, trust_remote_code=False
+        )
+        made: nn.Module = package.AutoModelForCausalLM.from_config(
+            settings, trust_remote_code=False
+        )
+    except Exception as error:  # the package raises what its many models raise
+        raise _unreadable(directory, first_line(error)) from error
+    return made
+
+
 def is_causal_lm(module: nn.Module) -> bool:
     """Tell whether a module is a model of transformers that predicts tokens."""
     package = sys.modules.get("transformers")

@@ -1,0 +1,200 @@
+"""From the items of a study to its arms, seeds, optimizer and measures."""
+
+from collections.abc import Callable, Iterator
+from typing import TypeVar
+
+from attrs import define, field
+
+from pattern_lang.diagnostics import Problem
+from pattern_lang.diagnostics.catalogue.types import ValueOutOfRange
+from pattern_lang.ir import training as tr
+from pattern_lang.ir.observables import Observable
+from pattern_lang.ir.program import WeightPattern
+from pattern_lang.lowering.evaluate import Evaluator
+from pattern_lang.lowering.naming import named_as_written, statement_text
+from pattern_lang.lowering.pattern import lower_pattern
+from pattern_lang.lowering.values import (
+    Body,
+    Environment,
+    Family,
+    Interval,
+    LoweringError,
+    Num,
+    Recipe,
+    Unlowered,
+    Value,
+)
+from pattern_lang.semantics.scope import Scope, Symbol
+from pattern_lang.semantics.types import ARM, OPTIMIZER, ObservableType
+from pattern_lang.syntax import ast
+
+DEFAULT_SEEDS = tuple(range(5))
+_T = TypeVar("_T")
+
+
+@define
+class _Study:
+    """One study under construction. `known` are the patterns that were lowered already."""
+
+    evaluator: Evaluator
+    env: Environment
+    known: dict[str, WeightPattern]
+    problems: list[Problem] = field(factory=list)
+    whole: bool = True
+
+
+def lower_study(
+    evaluator: Evaluator, symbol: Symbol, known: dict[str, WeightPattern]
+) -> tuple[tr.Study | None, tuple[Problem, ...]]:
+    """Lower one study; None when it has errors, or stands on something that has."""
+    node = symbol.declaration
+    assert isinstance(node, ast.Study)
+    study = _Study(evaluator, Environment(Scope(symbol.module)), known)
+    arms: list[tr.Arm] = []
+    measures: list[tr.Measure] = []
+    seeds, optimizer = DEFAULT_SEEDS, None
+    for item in node.body:
+        match item.keyword:
+            case "arms":
+                for written in item.expressions:
+                    arms.extend(_attempt(study, _arms, written) or ())
+            case "seeds":
+                seeds = _attempt(study, _seeds, item.expressions[0]) or ()
+            case "using":
+                optimizer = _attempt(study, _optimizer, item.expressions[0])
+            case "measure":
+                measures.extend(_measures(study, item))
+    study.problems.extend(_repeated(arms))
+    if study.problems or not study.whole:
+        return None, tuple(study.problems)
+    found = tr.Study(symbol.name, tuple(arms), seeds, optimizer, tuple(measures), node.span)
+    return found, ()
+
+
+def _attempt(
+    study: _Study, lower: Callable[[_Study, ast.Expression], _T], node: ast.Expression
+) -> _T | None:
+    if study.evaluator.is_broken(node.span):
+        study.whole = False
+        return None
+    try:
+        return lower(study, node)
+    except LoweringError as error:
+        study.whole = False
+        study.problems.extend(error.problems)
+        return None
+
+
+def _arms(study: _Study, node: ast.Expression) -> tuple[tr.Arm, ...]:
+    """Return the arms that one expression stands for: one, or one for each dose of a sweep."""
+    value, name = study.evaluator(node, study.env, ARM), statement_text(node.span)
+    if isinstance(value, Recipe) and value.kind == "sweep":
+        inner = _kind(study, value.of, node)
+        label = value.of.name if isinstance(value.of, Body) else name
+        return tuple(
+            tr.Arm(f"{label} x {dose:g}", tr.Dosed(inner, dose), node.span) for dose in value.doses
+        )
+    return (tr.Arm(name, _kind(study, value, node), node.span),)
+
+
+def _kind(study: _Study, value: Value | None, node: ast.Expression) -> tr.ArmKind:
+    match value:
+        case Unlowered(name="base"):
+            return tr.Base()
+        case Body():
+            return tr.Steered(_pattern(study, value))
+        case Recipe(kind="shuffled", of=inner):
+            return tr.Shuffled(_kind(study, inner, node))
+        case Recipe(kind="random_direction", of=inner):
+            return tr.RandomDirection(_kind(study, inner, node))
+        case Recipe(kind="heuristic", of=inner, row=row) if row is not None:
+            return tr.Heuristic(row, _kind(study, inner, node))
+        case Recipe(kind="sweep", of=inner, doses=(dose,)):
+            return tr.Dosed(_kind(study, inner, node), dose)
+        case Recipe(kind="sweep"):
+            raise LoweringError(
+                ValueOutOfRange(
+                    span=node.span,
+                    name="a sweep within another arm",
+                    condition="of one dose",
+                    value=f"this is of {len(value.doses)}",
+                    advice="write one arm for each dose, or put the sweep on the outside",
+                )
+            )
+    raise AssertionError(value)
+
+
+def _pattern(study: _Study, body: Body) -> WeightPattern:
+    """Return a pattern that an arm names, or calls with arguments of its own."""
+    known = study.known.get(body.name)
+    if known is not None and body.origin is None:
+        return known
+    pattern, problems = lower_pattern(study.evaluator, body)
+    study.problems.extend(problems)
+    if pattern is None:
+        raise LoweringError(None)
+    return pattern
+
+
+def _seeds(study: _Study, node: ast.Expression) -> tuple[int, ...]:
+    value = study.evaluator(node, study.env)
+    match value:
+        case Interval(low=low, high=high):
+            return tuple(range(low, high))
+        case Num():
+            return (int(value.value),)
+    assert isinstance(value, tuple)
+    return tuple(dict.fromkeys(int(item.value) for item in value if isinstance(item, Num)))
+
+
+def _optimizer(study: _Study, node: ast.Expression) -> tr.Optimizer:
+    value = study.evaluator(node, study.env, OPTIMIZER)
+    assert isinstance(value, tr.Optimizer)
+    return value
+
+
+def _measures(study: _Study, item: ast.StudyItem) -> Iterator[tr.Measure]:
+    """Return what one `measure` takes, families as their members."""
+    every = _attempt(study, _every, item.every) if item.every is not None else None
+    found: list[Observable] = []
+    for written in item.expressions:
+        found.extend(_attempt(study, _observables, written) or ())
+    yield tr.Measure(tuple(found), every, item.span)
+
+
+def _every(study: _Study, node: ast.Expression) -> int:
+    value = study.evaluator(node, study.env)
+    assert isinstance(value, Num)
+    if value.value < 1:
+        raise LoweringError(
+            ValueOutOfRange(
+                span=node.span,
+                name="`every`",
+                condition="1 step or more",
+                value=f"this is {node.span.text}",
+                advice="leave `every` out to measure at the start and at the end alone",
+            )
+        )
+    return int(value.value)
+
+
+def _observables(study: _Study, node: ast.Expression) -> tuple[Observable, ...]:
+    value = study.evaluator(node, study.env, ObservableType(None))
+    if isinstance(value, Family):
+        return study.evaluator.members(value)
+    assert isinstance(value, Observable)
+    return (named_as_written(value, node),)
+
+
+def _repeated(arms: list[tr.Arm]) -> Iterator[Problem]:
+    seen: set[str] = set()
+    for arm in arms:
+        if arm.name in seen:
+            yield ValueOutOfRange(
+                span=arm.origin,
+                name="each arm",
+                condition="given once",
+                value=f"`{arm.name}` is there already",
+                advice="leave one of them out",
+            )
+        seen.add(arm.name)

@@ -1,0 +1,200 @@
+"""One run, from a task to a trained network in a folder."""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+import torch
+from attrs import evolve
+
+from pattern_lang.diagnostics import PatternError
+from pattern_lang.diagnostics.catalogue.emission import CannotWrite
+from pattern_lang.diagnostics.catalogue.training import OtherData, RunBusy
+from pattern_lang.emit.canonical import digest
+from pattern_lang.estimate.digests import digest_of, document, rows_digest, table_digest
+from pattern_lang.estimate.entries import chosen
+from pattern_lang.estimate.evaluate import to_tensors
+from pattern_lang.estimate.fingerprints import model_digest, source_digests
+from pattern_lang.estimate.inputs import Inputs, load_inputs
+from pattern_lang.estimate.journal import Journal
+from pattern_lang.estimate.running import held
+from pattern_lang.estimate.user_code import UserCode
+from pattern_lang.ir.sources import DataSource, FunctionRef, ModelSource
+from pattern_lang.train.batches import Shares, shares
+from pattern_lang.train.keeping import Keeper
+from pattern_lang.train.loop import Run, train
+from pattern_lang.train.measures import gauges_of
+from pattern_lang.train.networks import network_of
+from pattern_lang.train.optimizers import make_optimizer
+from pattern_lang.train.steering import Fixed, Steering
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from pattern_lang.estimate.reporter import Reporter
+    from pattern_lang.train.task import Task
+
+_LARGE = 5_000_000  # parameters; below, one thread is the fastest
+
+
+def train_run(
+    task: Task,
+    folder: Path,
+    *,
+    reporter: Reporter,
+    fresh: bool = False,
+    device: str | None = None,
+    threads: int | None = None,
+) -> dict[str, Any]:
+    """Train what a task says in a folder of its own, and return the manifest that is left there.
+
+    A run that is done is not done again, one that was interrupted goes on, to the same bits;
+    `fresh` starts over. `device` is torch's name of one; None takes a GPU where there is one.
+    Raises PatternError: what loading raises, OtherData, OtherRun, RunBusy, TrainingDiverged,
+    CannotWrite.
+    """
+    code = UserCode(Journal())
+    place = torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
+    inputs = load_inputs(task.inputs(), code)
+    identity = _identity(task, inputs, code, place)
+    keeper = Keeper(folder, identity, reporter.message)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        if fresh:
+            keeper.clear()
+    except OSError as error:
+        reason = error.strerror or str(error)
+        raise PatternError([CannotWrite(path=str(folder), reason=reason, kept=False)]) from error
+    with held(folder / ".lock") as mine:
+        if not mine:
+            raise PatternError([RunBusy(path=str(folder))])
+        found = keeper.finished()
+        if found is None:
+            with _threads(task, inputs, threads):
+                found = _train(task, inputs, code, place, keeper, reporter)
+    return found
+
+
+def _train(
+    task: Task,
+    inputs: Inputs,
+    code: UserCode,
+    device: torch.device,
+    keeper: Keeper,
+    reporter: Reporter,
+) -> dict[str, Any]:
+    model = inputs.models[task.model]
+    action = f"training `{task.name}`"
+    where = model.code
+    with code.scope(*model.folders):
+        run = prepare(task, inputs, code, device)
+        with (
+            reporter.progress(task.optimizer.steps, task.name) as progress,
+            code.running(action, where.file, where.root, task.model.origin),
+        ):
+            final = train(run, keeper, progress.advance)
+    facts = {
+        "name": task.name,
+        "pattern": task.pattern.name,
+        "seed": task.seed,
+        "device": device.type,
+        "optimizer": document(evolve(task.optimizer, model=None, function=None)),
+        "schedule": document(task.schedule),
+        "weighted": task.weights is not None,
+        "measures": final,
+    }
+    keeper.finish(run, facts)
+    found = keeper.finished()
+    assert found is not None  # it was just written
+    return found
+
+
+def prepare(task: Task, inputs: Inputs, code: UserCode, device: torch.device) -> Run:
+    """Build the network and everything that its training needs."""
+    model, data = inputs.models[task.model], task.pattern.queries.reweight.data
+    trained = network_of(model, task.optimizer.start, task.seed, code)
+    trained.module.to(device)
+    kept = inputs.kept[data]
+    numbers = inputs.tables[data.base].numbers
+    columns = to_tensors({n: c[kept.rows] for n, c in numbers.items()}, model.network.dtype)
+    gauges = gauges_of(task.observables, inputs, model, code)
+    return Run(
+        name=task.name,
+        settings=task.optimizer,
+        seed=task.seed,
+        trained=trained,
+        optimizer=make_optimizer(trained.module, task.optimizer, code),
+        columns=columns,
+        rows=len(kept.rows),
+        steering=_steering(task, _shares(task, inputs)),
+        gauges=tuple((gauge, task.every(gauge.name)) for gauge in gauges),
+        device=device,
+    )
+
+
+def _shares(task: Task, inputs: Inputs) -> Shares:
+    data = task.pattern.queries.reweight.data
+    if task.weights is not None and len(task.weights) != inputs.units.count:
+        reason = f"{len(task.weights):,} weights for {inputs.units.count:,} units"
+        problem = OtherData(folder=task.name, data=data.name, reason=reason)
+        raise PatternError([problem])
+    entries = chosen(inputs.entries[task.model][data.base], inputs.kept[data])
+    return shares(task.weights, inputs.units, entries, len(inputs.kept[data].rows))
+
+
+def _steering(task: Task, found: Shares) -> Steering:
+    return Fixed(found, task.schedule)
+
+
+def _identity(task: Task, inputs: Inputs, code: UserCode, device: torch.device) -> str:
+    """Return the digest of all that the bits of a run depend on; check the data on the way."""
+    data = task.pattern.queries.reweight.data
+    digests = {
+        source: rows_digest(table_digest(inputs.tables[source.base]), kept.rows, kept.positions)
+        for source, kept in inputs.kept.items()
+    }
+    if task.data_digest and digests[data] != task.data_digest:
+        reason = "their digests differ"
+        problem = OtherData(folder=task.name, data=data.name, reason=reason)
+        raise PatternError([problem])
+
+    def replace(value: Any) -> Any:
+        match value:
+            case FunctionRef():
+                function = code.function(value, value.file.origin)
+                return [function.function, *sorted(source_digests(function, code))]
+            case DataSource():
+                return digests[value]
+            case ModelSource():
+                return "model"
+        return None
+
+    weights = None if task.weights is None else digest(task.weights.tobytes())
+    return digest_of(
+        {
+            "data": digests[data],
+            "unit": [task.pattern.queries.reweight.unit, task.pattern.queries.reweight.group_field],
+            "model": model_digest(inputs.models[task.model], code),
+            "optimizer": document(task.optimizer, replace),
+            "schedule": document(task.schedule),
+            "weights": weights,
+            "seed": task.seed,
+            "measures": [[document(o, replace), task.every(o.name)] for o in task.observables],
+            "torch": torch.__version__,
+            "device": device.type,
+        }
+    )
+
+
+@contextmanager
+def _threads(task: Task, inputs: Inputs, wanted: int | None) -> Iterator[None]:
+    """Use so many threads; by default one, unless the network is large."""
+    before = torch.get_num_threads()
+    large = inputs.models[task.model].network.theta.numel() > _LARGE
+    torch.set_num_threads(wanted or (before if large else 1))
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
