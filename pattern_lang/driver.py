@@ -45,7 +45,8 @@ if TYPE_CHECKING:
     from pattern_lang.ir.program import WeightPattern
     from pattern_lang.ir.solution import Solution
     from pattern_lang.ir.susceptibility import Estimate
-    from pattern_lang.train.command import Means, TrainedPlan
+    from pattern_lang.train.command import TrainedPlan
+    from pattern_lang.train.service import Means
 
 CACHE = ".cache"
 

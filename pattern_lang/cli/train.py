@@ -47,7 +47,7 @@ def train(
     interruption. Writes model.safetensors, events.jsonl and run.json for each run.
     """
     from pattern_lang.cli.progress import TerminalReporter
-    from pattern_lang.train.command import Means
+    from pattern_lang.train.service import Means
 
     if resume and fresh:
         raise click.UsageError("--resume goes on, --fresh starts over: give one of them")

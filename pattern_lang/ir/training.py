@@ -19,7 +19,7 @@ class Optimizer:
     among it. start: from fresh parameters (`scratch`) or from the model's own `checkpoint`.
     warmup: steps in which the rate rises from 0. decay: how it falls from then on, to 0 at the
     last step unless it is `constant`. clip: the largest Euclidean norm of a gradient.
-    function: of kind `python`, what makes an optimizer of the module. model: the network to train,
+    function: of kind `python`, what makes an optimizer of the module. network: the one to train,
     None for the one that the pattern's observables are about.
     """
 
@@ -32,7 +32,7 @@ class Optimizer:
     decay: str = CONSTANT
     clip: float | None = None
     function: FunctionRef | None = None
-    model: ModelSource | None = None
+    network: ModelSource | None = None
     origin: Span | None = field(default=None, eq=False, repr=False)
 
 

@@ -45,7 +45,7 @@ def optimizer(
     if values.get("nesterov") is True and "momentum" not in values:
         raise LoweringError(_outside("`nesterov`", "with a `momentum`", written["nesterov"]))
     own = {name: value for name, value in values.items() if name not in OF_THE_RUN} | dict(extra)
-    model, clip = values.get("network"), values.get("clip")
+    network, clip = values.get("network"), values.get("clip")
     return Optimizer(
         kind=kind,
         steps=_whole(values, "steps", 1),
@@ -56,7 +56,7 @@ def optimizer(
         decay=_word("decay", values, written),
         clip=clip.real if isinstance(clip, Num) else None,
         function=function,
-        model=model if isinstance(model, ModelSource) else None,
+        network=network if isinstance(network, ModelSource) else None,
         origin=span,
     )
 

@@ -11,25 +11,14 @@ from pattern_lang.diagnostics import PatternError
 from pattern_lang.diagnostics.catalogue.training import NoOptimizer
 from pattern_lang.ir.training import pattern_of
 from pattern_lang.train.goals import Outcome, outcomes, with_goals
-from pattern_lang.train.service import train_run
+from pattern_lang.train.service import Means, train_run
 from pattern_lang.train.task import ONCE, Task, network_to_train
 
 if TYPE_CHECKING:
-    from pattern_lang.estimate.reporter import Reporter
     from pattern_lang.ir.program import WeightPattern
     from pattern_lang.ir.training import Optimizer, Study
     from pattern_lang.lowering.lower import LoweredSpec
     from pattern_lang.train.plans import Plan
-
-
-@frozen(eq=False)
-class Means:
-    """How to run: torch's name of a device, threads, and whether to start over."""
-
-    reporter: Reporter
-    fresh: bool = False
-    device: str | None = None
-    threads: int | None = None
 
 
 @frozen(eq=False)
@@ -115,19 +104,8 @@ def train_plan(
     found: tuple[Outcome, ...] = ()
     if compare:
         even = evolve(task, name="base", weights=None, schedule=ONCE)
-        base = _run(even, out / f"base-seed-{seed}", means)
-    run = _run(task, folder, means)
+        base = train_run(even, out / f"base-seed-{seed}", means)
+    run = train_run(task, folder, means)
     if base is not None:
         found = outcomes(plan.document["goals"], run["measures"], base["measures"])
     return TrainedPlan(folder, run, base, found)
-
-
-def _run(task: Task, folder: Path, means: Means) -> dict[str, Any]:
-    return train_run(
-        task,
-        folder,
-        reporter=means.reporter,
-        fresh=means.fresh,
-        device=means.device,
-        threads=means.threads,
-    )

@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 import torch
-from attrs import evolve
+from attrs import evolve, frozen
 
 from pattern_lang.diagnostics import PatternError
 from pattern_lang.diagnostics.catalogue.emission import CannotWrite
@@ -39,30 +39,58 @@ if TYPE_CHECKING:
 _LARGE = 5_000_000  # parameters; below, one thread is the fastest
 
 
+@frozen(eq=False)
+class Means:
+    """How to run: torch's name of a device, threads, and whether to start over.
+
+    Without a device it is a GPU where there is one. Threads are one unless the network is large.
+    """
+
+    reporter: Reporter
+    fresh: bool = False
+    device: str | None = None
+    threads: int | None = None
+
+
+@frozen(eq=False)
+class Loaded:
+    """What several runs share: the data, the network at its checkpoint, what measures look at.
+
+    identity: a digest of all that, of what is asked of it, and of the user's code.
+    """
+
+    inputs: Inputs
+    code: UserCode
+    digests: dict[DataSource, str]
+    model: str
+
+
+def load(task: Task) -> Loaded:
+    """Load what a run needs; raises what loading raises."""
+    code = UserCode(Journal())
+    inputs = load_inputs(task.inputs(), code)
+    digests = {
+        source: rows_digest(table_digest(inputs.tables[source.base]), kept.rows, kept.positions)
+        for source, kept in inputs.kept.items()
+    }
+    return Loaded(inputs, code, digests, model_digest(inputs.models[task.model], code))
+
+
 def train_run(
-    task: Task,
-    folder: Path,
-    *,
-    reporter: Reporter,
-    fresh: bool = False,
-    device: str | None = None,
-    threads: int | None = None,
+    task: Task, folder: Path, means: Means, loaded: Loaded | None = None
 ) -> dict[str, Any]:
     """Train what a task says in a folder of its own, and return the manifest that is left there.
 
-    A run that is done is not done again, one that was interrupted goes on, to the same bits;
-    `fresh` starts over. `device` is torch's name of one; None takes a GPU where there is one.
-    Raises PatternError: what loading raises, OtherData, OtherRun, RunBusy, TrainingDiverged,
-    CannotWrite.
+    A run that is done is not done again, one that was interrupted goes on, to the same bits.
+    `loaded` is what was loaded for a task with the same data, network and measures. Raises
+    PatternError: what loading raises, OtherData, OtherRun, RunBusy, TrainingDiverged, CannotWrite.
     """
-    code = UserCode(Journal())
-    place = torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
-    inputs = load_inputs(task.inputs(), code)
-    identity = _identity(task, inputs, code, place)
-    keeper = Keeper(folder, identity, reporter.message)
+    loaded = loaded or load(task)
+    device = torch.device(means.device or ("cuda" if torch.cuda.is_available() else "cpu"))
+    keeper = Keeper(folder, _identity(task, loaded, device), means.reporter.message)
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        if fresh:
+        if means.fresh:
             keeper.clear()
     except OSError as error:
         reason = error.strerror or str(error)
@@ -72,24 +100,19 @@ def train_run(
             raise PatternError([RunBusy(path=str(folder))])
         found = keeper.finished()
         if found is None:
-            with _threads(task, inputs, threads):
-                found = _train(task, inputs, code, place, keeper, reporter)
+            with _threads(task, loaded.inputs, means.threads):
+                found = _train(task, loaded, device, keeper, means.reporter)
     return found
 
 
 def _train(
-    task: Task,
-    inputs: Inputs,
-    code: UserCode,
-    device: torch.device,
-    keeper: Keeper,
-    reporter: Reporter,
+    task: Task, loaded: Loaded, device: torch.device, keeper: Keeper, reporter: Reporter
 ) -> dict[str, Any]:
-    model = inputs.models[task.model]
+    model, code = loaded.inputs.models[task.model], loaded.code
     action = f"training `{task.name}`"
     where = model.code
     with code.scope(*model.folders):
-        run = prepare(task, inputs, code, device)
+        run = prepare(task, loaded.inputs, code, device)
         with (
             reporter.progress(task.optimizer.steps, task.name) as progress,
             code.running(action, where.file, where.root, task.model.origin),
@@ -100,7 +123,7 @@ def _train(
         "pattern": task.pattern.name,
         "seed": task.seed,
         "device": device.type,
-        "optimizer": document(evolve(task.optimizer, model=None, function=None)),
+        "optimizer": document(evolve(task.optimizer, network=None, function=None)),
         "schedule": document(task.schedule),
         "weighted": task.weights is not None,
         "measures": final,
@@ -148,14 +171,11 @@ def _steering(task: Task, found: Shares) -> Steering:
     return Fixed(found, task.schedule)
 
 
-def _identity(task: Task, inputs: Inputs, code: UserCode, device: torch.device) -> str:
+def _identity(task: Task, loaded: Loaded, device: torch.device) -> str:
     """Return the digest of all that the bits of a run depend on; check the data on the way."""
-    data = task.pattern.queries.reweight.data
-    digests = {
-        source: rows_digest(table_digest(inputs.tables[source.base]), kept.rows, kept.positions)
-        for source, kept in inputs.kept.items()
-    }
-    if task.data_digest and digests[data] != task.data_digest:
+    reweight, code = task.pattern.queries.reweight, loaded.code
+    data = reweight.data
+    if task.data_digest and loaded.digests[data] != task.data_digest:
         reason = "their digests differ"
         problem = OtherData(folder=task.name, data=data.name, reason=reason)
         raise PatternError([problem])
@@ -166,20 +186,19 @@ def _identity(task: Task, inputs: Inputs, code: UserCode, device: torch.device) 
                 function = code.function(value, value.file.origin)
                 return [function.function, *sorted(source_digests(function, code))]
             case DataSource():
-                return digests[value]
+                return loaded.digests[value]
             case ModelSource():
                 return "model"
         return None
 
-    weights = None if task.weights is None else digest(task.weights.tobytes())
     return digest_of(
         {
-            "data": digests[data],
-            "unit": [task.pattern.queries.reweight.unit, task.pattern.queries.reweight.group_field],
-            "model": model_digest(inputs.models[task.model], code),
+            "data": loaded.digests[data],
+            "unit": [reweight.unit, reweight.group_field],
+            "model": loaded.model,
             "optimizer": document(task.optimizer, replace),
             "schedule": document(task.schedule),
-            "weights": weights,
+            "weights": None if task.weights is None else digest(task.weights.tobytes()),
             "seed": task.seed,
             "measures": [[document(o, replace), task.every(o.name)] for o in task.observables],
             "torch": torch.__version__,

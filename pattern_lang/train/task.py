@@ -83,8 +83,8 @@ def network_to_train(pattern: WeightPattern, optimizer: Optimizer) -> ModelSourc
     Raises WhichModel for a pattern about several networks. Checkpoints of one network are one: the
     first is taken.
     """
-    if optimizer.model is not None:
-        return optimizer.model
+    if optimizer.network is not None:
+        return optimizer.network
     models = posterior_models(pattern.queries)
     if all(same_network(models[0], other) for other in models[1:]):
         return models[0]
