@@ -38,7 +38,7 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
     shutil.copytree(EXAMPLE, folder, ignore=shutil.ignore_patterns("build", "__pycache__"))
     spec = folder / "steer.pat"
     text = spec.read_text(encoding="utf-8")
-    text, count = re.subn(r"\b(draws|burn_in): \d+", r"\1: 300", text)
+    text, count = re.subn(r"\b(draws|burn_in): \d+", r"\1: 200", text)
     text, named = re.subn(
         r"thin: 5,(.*?) *estimator: \"pathwise\",\n", r"thin: 10,\1", text, flags=re.S
     )

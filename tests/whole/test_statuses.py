@@ -23,7 +23,7 @@ def test_infeasible(sampled: tuple[Path, Path]) -> None:
     folder = out / "steer"
     assert (folder / "weights.parquet").exists()
     spec = edited(project, "far.pat", ("= 3 sd", "= 40 sd"))
-    result = pat("compile", spec, "-o", out)
+    result = pat_here("compile", spec, "-o", out)
     assert result.returncode == 3
     assert "PAT5001" in result.stderr
     assert "feasible" in result.stderr
