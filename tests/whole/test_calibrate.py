@@ -81,10 +81,6 @@ pattern steer {
   reweight rows per sample as w
   lower    loss(line, on: rows where row.kind == "a") by 0.5 sd
   require  0 <= w <= 4
-  # A step that is far too long.
-  estimate sgld(
-      step: 5,
-  )
 }
 """
 
