@@ -141,7 +141,7 @@ def test_anharmonic_well(
         *(observable(f"x{r}", Loss(model, only(line, "r", r))) for r in range(d)),
         observable("llc", LearningCoefficient(model, data, held=True)),
     ]
-    settings = sgld(step=0.1 / t, nbeta=t * d, localization=0.0, draws=500, thin=10, burn_in=200)
+    settings = sgld(step=0.1 / t, nbeta=t * d, localization=0.0, draws=1000, thin=10, burn_in=300)
     estimate = run(world, ask(data, observables, settings))
     chi = estimate.susceptibility
 
