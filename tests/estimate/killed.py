@@ -1,15 +1,19 @@
 """A small project for `pat compile`, and running it in processes that may be killed."""
 
+import io
 import os
 import signal
 import subprocess
 import sys
 import time
+from contextlib import redirect_stderr, redirect_stdout
 from pathlib import Path
 from textwrap import dedent
+from unittest.mock import patch
 
 from estimate_samples import CLASSIFIER, ROWS
 
+from pattern_lang.cli.app import run
 from pattern_lang.estimate.running import look
 
 # Rank 1 of a torchrun dies in its first attempt, if asked to, in the midst of a chain.
@@ -83,8 +87,17 @@ def finish(process: subprocess.Popen[str]) -> str:
 
 
 def compiled(*arguments: str | Path, **more: str) -> str:
-    """Run `pat compile`, which has to end well; return what it said to stderr."""
-    return finish(start("compile", *arguments, **more))
+    """Run `pat compile` in this process alone, which has to end well; return what it said."""
+    words = ["compile", *map(str, arguments), "--jobs", "1"]
+    told = io.StringIO()
+    with (
+        patch.dict(os.environ, environment(**more), clear=True),
+        redirect_stdout(told),
+        redirect_stderr(told),
+    ):
+        status = run(words)
+    assert status == 0, told.getvalue()
+    return told.getvalue()
 
 
 def steps_done(out: Path) -> int:

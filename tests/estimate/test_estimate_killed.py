@@ -224,8 +224,8 @@ def kill(tmp_path: Path, kind: str, kills: int, draws: int, jobs: int) -> None:
         killed.wait_for(process, out, int(goal))
         time.sleep(chance.random() * 0.1)
         assert process.poll() is None
-        # Alone, or with the processes that sample for it.
-        chance.choice((os.kill, os.killpg))(process.pid, signal.SIGKILL)
+        # With the processes that sample for it, or alone, in turns.
+        (os.killpg, os.kill)[number % 2](process.pid, signal.SIGKILL)
         process.communicate()
     told = killed.compiled(spec, "-o", out)
     assert "going on from what is there" in told
@@ -234,8 +234,8 @@ def kill(tmp_path: Path, kind: str, kills: int, draws: int, jobs: int) -> None:
     assert killed.same_files(out / "steer", tmp_path / "whole" / "steer")
 
 
-def test_three_kills(tmp_path: Path) -> None:
-    kill(tmp_path, "rmsprop_sgld", kills=3, draws=400, jobs=2)
+def test_two_kills(tmp_path: Path) -> None:
+    kill(tmp_path, "rmsprop_sgld", kills=2, draws=400, jobs=2)
 
 
 @pytest.mark.slow
@@ -260,12 +260,11 @@ def test_interrupting_leaves_a_state_to_go_on_from(tmp_path: Path, jobs: int) ->
     assert "going on from what is there" in killed.compiled(spec, "-o", out, "--resume")
 
 
-def test_two_runs_in_one_folder(tmp_path: Path) -> None:
+def test_two_runs_in_one_folder(alone: Path, tmp_path: Path) -> None:
     """They share the chains, and both end with the whole."""
     spec, out = killed.project(tmp_path), tmp_path / "out"
     both = [killed.start("compile", spec, "-o", out, "--jobs", "1") for _ in range(2)]
     for process in both:
         killed.finish(process)
-    killed.compiled(spec, "-o", tmp_path / "whole")
-    assert killed.same_files(out / "steer", tmp_path / "whole" / "steer")
+    assert killed.same_files(out / "steer", alone)
     assert not list((out / ".cache" / "running").iterdir())

@@ -22,7 +22,7 @@ def taken(units: int) -> tuple[float, float]:
 
 @pytest.mark.skipif(sys.platform != "linux", reason="memory is read from /proc")
 def test_memory_grows_with_the_mean_and_the_variance_of_each_entry() -> None:
-    (few, small), (many, large) = taken(100_000), taken(400_000)
+    (few, small), (many, large) = taken(50_000), taken(150_000)
     # 2 for these, 0.25 for mean losses of 16 stretches, vectors over the units, and what the
     # allocator makes of it; 19 when chains were kept in memory and put together at once.
     assert (many - few) / (large - small) < 4

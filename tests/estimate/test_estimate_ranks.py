@@ -66,15 +66,7 @@ def test_all_parts_of_a_list_come_once() -> None:
     assert Rank(1, 2).turned("abcd", 1, 2) == ["d", "a", "b", "c"]
 
 
-@pytest.fixture(scope="module")
-def alone(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """What one process makes of the project."""
-    folder = tmp_path_factory.mktemp("alone")
-    killed.compiled(killed.project(folder), "-o", folder / "out")
-    return folder / "out" / "steer"
-
-
-@pytest.mark.parametrize("count", [2, 4])
+@pytest.mark.parametrize("count", [3, pytest.param(4, marks=pytest.mark.slow)])
 def test_the_same_bits_for_any_number_of_processes(alone: Path, tmp_path: Path, count: int) -> None:
     spec, out = killed.project(tmp_path), tmp_path / "out"
     ranks = [
@@ -112,7 +104,7 @@ def test_a_job_array_whose_tasks_run_one_after_the_other(alone: Path, tmp_path: 
     assert killed.same_files(alone, out / "steer")
 
 
-@pytest.mark.parametrize("die", ["", "yes"])
+@pytest.mark.parametrize("die", [pytest.param("", marks=pytest.mark.slow), "yes"])
 def test_torchrun(alone: Path, tmp_path: Path, die: str) -> None:
     """Clean, and with a rank that is killed in the midst of a chain and started again."""
     spec, out = killed.project(tmp_path), tmp_path / "out"

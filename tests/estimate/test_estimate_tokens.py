@@ -66,7 +66,7 @@ def test_a_part_of_the_tokens_is_reweighted(world: World) -> None:
     assert found.susceptibility.mean[0] != pytest.approx(found.diagnostics[0].anchor_loss, rel=1e-3)
 
 
-@pytest.mark.parametrize("unit", ["token", "sample"])
+@pytest.mark.parametrize("unit", ["token", pytest.param("sample", marks=pytest.mark.slow)])
 def test_processes_agree(world: World, unit: str) -> None:
     _, data, queries = ready(world, unit)
     part = attrs.evolve(data, where=(CAT,))

@@ -5,6 +5,7 @@ from collections.abc import Callable, Sequence
 import numpy as np
 from estimate_samples import World
 from numpy.typing import NDArray
+from scipy.stats import binom
 
 from pattern_lang.estimate import SilentReporter
 from pattern_lang.estimate.assemble import calibrated_response, response, susceptibility
@@ -98,6 +99,11 @@ def estimated(queries: Queries, rows: int, digest: str = "oracle") -> Susceptibi
     return susceptibility(queries, posteriors(queries, digest), np.ones(rows), constants)[0]
 
 
+def least(repeats: int) -> float:
+    """Return the share of 95 % intervals that hold the truth in 99 of 100 such sets of repeats."""
+    return float(binom.ppf(0.01, repeats, 0.95)) / repeats
+
+
 __all__ = [
     "Quadrature",
     "StepLaw",
@@ -105,6 +111,7 @@ __all__ = [
     "estimated",
     "jacobian",
     "jacobian_replicates",
+    "least",
     "posteriors",
     "sum_replicates",
 ]

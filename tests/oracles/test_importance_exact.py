@@ -9,7 +9,7 @@ import pytest
 import test_components_exact as blocks
 from estimate_samples import World, ask, observable, only, run, sgld
 from numpy.typing import NDArray
-from oracle_tools import estimated, jacobian
+from oracle_tools import estimated, jacobian, least
 from scipy.special import digamma, polygamma
 from test_coverage import coverage
 from test_linear_gaussian import GAMMA, NBETA
@@ -129,9 +129,9 @@ def test_weights_that_leave_nothing(world: World) -> None:
 
 
 def test_intervals_cover(world: World) -> None:
-    found = coverage(world, 60, pairs(nbeta=NBETA, localization=GAMMA, draws=200))
+    found = coverage(world, 30, pairs(nbeta=NBETA, localization=GAMMA, draws=200))
     assert 0.89 <= found["chi"] <= 0.99, found
-    assert all(found[name] >= 0.87 for name in ("shift", "mean", "llc")), found
+    assert all(found[name] >= least(30) for name in ("shift", "mean", "llc")), found
 
 
 @pytest.mark.slow

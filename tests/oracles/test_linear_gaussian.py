@@ -87,7 +87,7 @@ def test_susceptibility_and_finite_response(world: World) -> None:
     model, train, probe = setting(world)
     loss = observable("loss", (2.0, Loss(model, probe)), constant=1.0)
     settings = sgld(
-        step=STEP / 5, nbeta=NBETA, localization=GAMMA, draws=2500, thin=10, burn_in=200, chains=4
+        step=STEP / 5, nbeta=NBETA, localization=GAMMA, draws=1500, thin=10, burn_in=200, chains=4
     )
     estimate = run(world, ask(train, [loss], settings))
     chi = estimate.susceptibility

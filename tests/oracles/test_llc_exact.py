@@ -71,7 +71,7 @@ def test_homogeneous(world: World, place: int, order: int) -> None:
     coefficients = [0.0] * 5
     coefficients[place] = 1.0
     d = 120
-    settings = {"nbeta": 1.0, "localization": 0.0, "burn_in": 2000, "draws": 1000, "thin": 8}
+    settings = {"nbeta": 1.0, "localization": 0.0, "burn_in": 2000, "draws": 600, "thin": 8}
     step = 0.003 if order == 4 else 0.002  # a bias of 0.3 %
     estimate = polynomial(world, coefficients, d, step=step, **settings)
     assert_agrees(estimate, d / order)
@@ -106,7 +106,7 @@ def test_unigram_softmax(world: World) -> None:
     copies, nbeta, q = 100, 100.0, np.array([0.4, 0.3, 0.2, 0.1])
     llc = observable("llc", LearningCoefficient(world.model(copies=copies), data, held=False))
     settings = sgld(
-        step=5e-4, nbeta=nbeta, localization=0.0, draws=1000, thin=10, burn_in=2000, chains=4
+        step=5e-4, nbeta=nbeta, localization=0.0, draws=600, thin=10, burn_in=1000, chains=4
     )
     entropy = -(q * np.log(q)).sum()
     exact = nbeta * (digamma(nbeta) - (q * digamma(nbeta * q)).sum() - entropy)

@@ -10,7 +10,7 @@ import pytest
 from attrs import evolve
 from estimate_samples import POLYNOMIAL, World, ask, observable, run, sgld
 from numpy.typing import NDArray
-from oracle_tools import StepLaw, estimated, jacobian
+from oracle_tools import StepLaw, estimated, jacobian, least
 from test_components_exact import MODEL as LINE
 from test_components_exact import NBETA, RESIDUALS, START, A, D, X
 from test_linear_gaussian import GAMMA, PROBE, TRAIN, Problem
@@ -53,8 +53,8 @@ def assert_agrees(found: Floats, exact: Floats, error: Floats, share: float) -> 
     assert np.sqrt((error**2).mean()) < share * np.sqrt((exact**2).mean())
 
 
-@pytest.mark.parametrize("kind", ["sgld", "rmsprop_sgld"])
-def test_losses_on_probes_and_on_the_data(world: World, kind: str) -> None:
+@pytest.mark.parametrize(("kind", "draws"), [("sgld", 400), ("rmsprop_sgld", 800)])
+def test_losses_on_probes_and_on_the_data(world: World, kind: str, draws: int) -> None:
     model, train, probe = regression(world)
     kinds = [
         observable("probe", (2.0, Loss(model, probe))),
@@ -62,7 +62,7 @@ def test_losses_on_probes_and_on_the_data(world: World, kind: str) -> None:
         observable("llc", LearningCoefficient(model, train, held=True)),
     ]
     settings = evolve(
-        pathwise(nbeta=NBETA_OF_TRAIN, draws=800, thin=6, burn_in=200, chains=4, step=STEP),
+        pathwise(nbeta=NBETA_OF_TRAIN, draws=draws, thin=6, burn_in=200, chains=4, step=STEP),
         kind=kind,
     )
     if kind == "rmsprop_sgld":  # a preconditioner that is nearly 1/50
@@ -82,7 +82,7 @@ def test_minibatches_of_rows_and_of_probes(world: World) -> None:
     loss = observable("loss", Loss(model, world.rows("others", probe.dicts())))
     step = 0.001
     settings = pathwise(
-        step=step, nbeta=NBETA_OF_TRAIN, draws=300, thin=20, burn_in=500, batch=4, chains=4
+        step=step, nbeta=NBETA_OF_TRAIN, draws=160, thin=20, burn_in=500, batch=4, chains=4
     )
     found, error = jacobian(ask(train, [loss], settings))
     exact = responses(TRAIN, probe, step, NBETA_OF_TRAIN)
@@ -99,7 +99,7 @@ def test_an_anharmonic_well(world: World) -> None:
     data, model = world.rows("train", rows), world.model(d=d)
     loss = observable("loss", Loss(model, data))
     settings = evolve(
-        pathwise(step=step, nbeta=nbeta * d, draws=300, thin=6, burn_in=300, chains=4),
+        pathwise(step=step, nbeta=nbeta * d, draws=200, thin=6, burn_in=200, chains=4),
         localization=gamma,
     )
     j, _ = jacobian(ask(data, [loss], settings))
@@ -139,7 +139,7 @@ def test_components_by_both_estimators(world: World) -> None:
         observable("energy", Restricted(FreeEnergy(model, data), part)),
     ]
     settings = evolve(
-        pathwise(step=step, nbeta=NBETA, draws=250, thin=30, burn_in=600, chains=4),
+        pathwise(step=step, nbeta=NBETA, draws=200, thin=30, burn_in=400, chains=4),
         localization=gamma,
     )
     found, error = jacobian(ask(data, kinds, settings))
@@ -231,11 +231,11 @@ def coverage(world: World, repeats: int, settings: Sampler) -> tuple[float, floa
 
 
 def test_intervals_cover(world: World) -> None:
-    """Sixty repeats tell 95 % from 85 %; the slow test below is closer."""
+    """Thirty repeats tell 95 % from 75 %; the slow test below is closer."""
     settings = pathwise(step=0.03, nbeta=NBETA_OF_TRAIN, draws=100, burn_in=20, chains=4)
-    found = coverage(world, 60, settings)
+    found = coverage(world, 30, settings)
     assert 0.89 <= found[0] <= 0.99, found
-    assert found[1] >= 0.87, found
+    assert found[1] >= least(30), found
 
 
 @pytest.mark.slow

@@ -117,8 +117,8 @@ def setting(
     return model, text(world, rows, context), rows, exact
 
 
-def sampler(draws: int = 300) -> object:
-    return sgld(step=0.004, nbeta=NBETA, localization=0.0, draws=draws, thin=25, burn_in=800)
+def sampler(draws: int = 200, thin: int = 25, burn_in: int = 500) -> object:
+    return sgld(step=0.004, nbeta=NBETA, localization=0.0, draws=draws, thin=thin, burn_in=burn_in)
 
 
 @pytest.mark.parametrize(("tokens", "bigram"), [(3, False), (2, True)])
@@ -208,7 +208,7 @@ def test_samples_and_groups_are_aggregated_tokens(world: World) -> None:
     ]
     found = {}
     for unit, field in (("token", None), ("sample", None), ("group", "kind")):
-        queries = ask(data, seen, sampler(40), unit=unit, field=field)  # type: ignore[arg-type]
+        queries = ask(data, seen, sampler(40, 2, 20), unit=unit, field=field)  # type: ignore[arg-type]
         (found[unit],) = posteriors(queries)
     owner = np.repeat(np.arange(12), [len(row) - 1 for row in rows])
     fine = jacobian_replicates(found["token"])
@@ -220,5 +220,5 @@ def test_samples_and_groups_are_aggregated_tokens(world: World) -> None:
         coarse = jacobian_replicates(found[unit])
         expected = fine @ member * member.shape[1] / len(owner)
         assert np.allclose(coarse, expected, rtol=1e-5, atol=1e-6)
-    samples = units_of(world, ask(data, seen, sampler(40)))  # type: ignore[arg-type]
+    samples = units_of(world, ask(data, seen, sampler(40, 2, 20)))  # type: ignore[arg-type]
     assert samples.size.tolist() == [len(row) - 1 for row in rows]

@@ -3,7 +3,8 @@
 import numpy as np
 import pytest
 from clarabel_reference import SOLVED, price, reference, violation
-from random_programs import Draw, pattern_draw, pattern_of, program_draw, program_of
+from random_programs import Draw, pattern_draw, program_draw
+from written_programs import pattern_of, program_of
 
 from pattern_lang.solve import solve_pattern
 

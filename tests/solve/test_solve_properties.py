@@ -5,8 +5,9 @@ from itertools import pairwise
 import numpy as np
 import pytest
 from numpy.typing import NDArray
-from random_programs import Draw, Rng, box_of, inside_of, program_draw, program_of, response_of
+from random_programs import Draw, Rng, box_of, inside_of, program_draw, response_of
 from solve_samples import response
+from written_programs import program_of
 
 from pattern_lang.solve import (
     Along,

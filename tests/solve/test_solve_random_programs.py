@@ -125,7 +125,13 @@ def independent(
     return best
 
 
-@pytest.mark.parametrize("seed", range(120))
+FEW, MANY = 60, 120
+
+
+@pytest.mark.parametrize(
+    "seed",
+    [*range(FEW), *(pytest.param(seed, marks=pytest.mark.slow) for seed in range(FEW, MANY))],
+)
 def test_against_slsqp(seed: int) -> None:
     case, program, cost, limits = build(seed)
     solution = solve_pattern(program, case.estimate)

@@ -5,7 +5,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from tests.whole.conftest import pat
+from tests.whole.conftest import pat, pat_here
 
 Compiled = tuple[Path, subprocess.CompletedProcess[str]]
 
@@ -20,21 +20,19 @@ def test_nothing_changed_nothing_done(compiled: Compiled, project: Path) -> None
     assert {path.name: path.stat().st_mtime_ns for path in folder.iterdir()} == before
 
 
-def test_an_edited_goal_solves_again_without_sampling(compiled: Compiled, project: Path) -> None:
-    edited = project / "edited.pat"
+def test_an_edited_goal_solves_again_without_sampling(sampled: tuple[Path, Path]) -> None:
+    project, build = sampled
+    edited, plan = project / "edited.pat", build / "steer" / "plan.json"
     text = (project / "steer.pat").read_text()
     edited.write_text(text.replace("= 3 sd", "= 1.5 sd"))
-    first = json.loads((compiled[0] / "plan.json").read_text())
-    result = pat("compile", edited, "-o", project / "build")
-    try:
-        assert result.returncode == 0, result.stderr
-        assert "sampling" not in result.stderr
-        second = json.loads((compiled[0] / "plan.json").read_text())
-        ratio = second["goals"][0]["requested"] / first["goals"][0]["requested"]
-        assert abs(ratio - 0.5) < 1e-12
-        assert second["digests"]["queries"] == first["digests"]["queries"]
-    finally:
-        pat("compile", project / "steer.pat", "-o", project / "build")
+    first = json.loads(plan.read_text())
+    result = pat_here("compile", edited, "-o", build)
+    assert result.returncode == 0, result.stderr
+    assert "sampling" not in result.stderr
+    second = json.loads(plan.read_text())
+    ratio = second["goals"][0]["requested"] / first["goals"][0]["requested"]
+    assert abs(ratio - 0.5) < 1e-12
+    assert second["digests"]["queries"] == first["digests"]["queries"]
 
 
 def test_a_cached_run_needs_no_torch(compiled: Compiled, project: Path) -> None:
@@ -49,22 +47,18 @@ def test_a_cached_run_needs_no_torch(compiled: Compiled, project: Path) -> None:
     assert result.returncode == 0, result.stderr
 
 
-def test_one_changed_data_row_samples_again(compiled: Compiled, project: Path) -> None:
-    data = project / "data.py"
-    original = data.read_text()
+def test_one_changed_data_row_samples_again(sampled: tuple[Path, Path]) -> None:
+    project, build = sampled
+    data, plan = project / "data.py", build / "steer" / "plan.json"
+    assert "sampling" not in pat_here("compile", project / "steer.pat", "-o", build).stderr
+    first = json.loads(plan.read_text())
     changed = (
         "\n_train = train\n\n\ndef train(seed: int = SEED) -> list[Row]:\n"
         "    rows = _train(seed)\n    rows[0] = {**rows[0], 'label': 3}\n    return rows\n"
     )
-    data.write_text(original + changed)
-    try:
-        result = pat("compile", project / "steer.pat", "-o", project / "build-changed")
-        assert result.returncode == 0, result.stderr
-        first = json.loads((compiled[0] / "plan.json").read_text())
-        second = json.loads((project / "build-changed" / "steer" / "plan.json").read_text())
-        assert first["digests"]["data"] != second["digests"]["data"]
-        again = pat("compile", project / "steer.pat", "-o", project / "build")
-        assert "sampling" in again.stderr, "the rows differ from those of the cached estimate"
-    finally:
-        data.write_text(original)
-        pat("compile", project / "steer.pat", "-o", project / "build")
+    data.write_text(data.read_text() + changed)
+    result = pat_here("compile", project / "steer.pat", "-o", build, "--jobs", "1")
+    assert result.returncode == 0, result.stderr
+    assert "sampling" in result.stderr, "the rows differ from those of the cached estimate"
+    second = json.loads(plan.read_text())
+    assert first["digests"]["data"] != second["digests"]["data"]

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from safetensors import safe_open
 
-from tests.whole.conftest import pat
+from tests.whole.conftest import pat, pat_here
 
 MODEL = '''
     """A two-layer attention-only network that predicts the last token of a short row."""
@@ -90,8 +90,8 @@ SPEC = """
       require  0 <= w <= 4
       require  risk(pc(head, 1)) <= 10 sd
       estimate sgld(
-        step: 2e-3, nbeta: 30, localization: 300, batch: 30, chains: 4, draws: 120,
-        burn_in: 30 steps, thin: 3 steps
+        step: 2e-3, nbeta: 30, localization: 300, batch: 30, chains: 4, draws: 80,
+        burn_in: 30 steps, thin: 2 steps
       )
     }
 
@@ -106,7 +106,7 @@ def done(tmp_path_factory: pytest.TempPathFactory) -> Done:
     folder = tmp_path_factory.mktemp("heads")
     for name, text in (("model.py", MODEL), ("data.py", DATA), ("steer.pat", SPEC)):
         (folder / name).write_text(dedent(text).lstrip(), encoding="utf-8")
-    return folder, pat("compile", "steer.pat", "-o", "build", cwd=folder)
+    return folder, pat("compile", "steer.pat", "-o", "build", "--jobs", "1", cwd=folder)
 
 
 def read(folder: Path) -> tuple[dict[str, object], dict[str, np.ndarray], dict[str, str]]:
@@ -173,7 +173,7 @@ def test_the_report_shows_the_family(done: Done) -> None:
 
 
 def test_a_dry_run_says_which_components(done: Done) -> None:
-    result = pat("compile", "steer.pat", "--dry-run", "--pattern", "amplify", cwd=done[0])
+    result = pat_here("compile", "steer.pat", "--dry-run", "--pattern", "amplify", cwd=done[0])
     assert result.returncode == 0, result.stderr
     text = " ".join((result.stdout + result.stderr).split())
     for part in ("all parameters", "transformer.head(1, 1)", 'component("blocks.*")'):
@@ -192,7 +192,7 @@ def test_mistakes_point_into_the_spec(done: Done, old: str) -> None:
     new, code = MISTAKES[old]
     text = (done[0] / "steer.pat").read_text().replace(old, new)
     (done[0] / "wrong.pat").write_text(text)
-    result = pat("compile", "wrong.pat", "--pattern", "amplify", "-o", "wrong", cwd=done[0])
+    result = pat_here("compile", "wrong.pat", "--pattern", "amplify", "-o", "wrong", cwd=done[0])
     assert result.returncode == 1
     assert f"error[{code}]" in result.stderr
     assert re.search(r"--> wrong\.pat:\d+", result.stderr)

@@ -11,7 +11,7 @@ import pyarrow.parquet as pq
 import pytest
 from safetensors import safe_open
 
-from tests.whole.conftest import pat
+from tests.whole.conftest import pat_here
 
 Compiled = tuple[Path, subprocess.CompletedProcess[str]]
 
@@ -86,14 +86,15 @@ def test_predicted_shifts_follow_from_the_files(compiled: Compiled) -> None:
     assert abs(found["normal_loss"]) <= sd["normal_loss"] * (1 + 1e-6)
 
 
-def test_a_shift_is_met_exactly(compiled: Compiled, project: Path) -> None:
+def test_a_shift_is_met_exactly(sampled: tuple[Path, Path]) -> None:
+    project, build = sampled
     spec = project / "exact.pat"
     text = (project / "steer.pat").read_text()
     text = text.replace("lower    hard_loss by dose", "shift    hard_loss by -2 sd")
     spec.write_text(text)
-    result = pat("compile", spec, "-o", project / "build-exact")
+    result = pat_here("compile", spec, "-o", build)
     assert result.returncode == 0, result.stderr
-    folder = project / "build-exact" / "steer"
+    folder = build / "steer"
     _, _, arrays, metadata = read(folder)
     row = json.loads(metadata["observables"]).index("hard_loss")
     assert shifts(folder)["hard_loss"] == pytest.approx(-2 * arrays["sd"][row], rel=1e-6)

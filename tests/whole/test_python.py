@@ -1,6 +1,5 @@
 """The Python interface on the first example."""
 
-import subprocess
 from pathlib import Path
 
 import numpy as np
@@ -8,24 +7,21 @@ import pytest
 
 import pattern_lang as pl
 
-Compiled = tuple[Path, subprocess.CompletedProcess[str]]
 
-
-def test_load_and_compile(compiled: Compiled, project: Path) -> None:
+def test_load_and_compile(sampled: tuple[Path, Path]) -> None:
+    project, build = sampled
     spec = pl.load(project / "steer.pat", params={"dose": "2 sd"})
     assert spec.diagnostics == ()
     assert spec.patterns == ("steer",)
-    run = spec.compile("steer", out=project / "build-python")
-    try:
-        assert run.status == "optimal"
-        assert run.dose == 1
-        assert run.weights.shape == (900,)
-        assert abs(float(run.weights.astype(np.float64).mean()) - 1) < 1e-6
-        hard = run.goals[0]
-        assert hard.observable == "hard_loss"
-        assert hard.in_sd == pytest.approx(-2, rel=1e-6)
-    finally:
-        assert run.folder == project / "build-python" / "steer"
+    run = spec.compile("steer", out=build)
+    assert run.folder == build / "steer"
+    assert run.status == "optimal"
+    assert run.dose == 1
+    assert run.weights.shape == (900,)
+    assert abs(float(run.weights.astype(np.float64).mean()) - 1) < 1e-6
+    hard = run.goals[0]
+    assert hard.observable == "hard_loss"
+    assert hard.in_sd == pytest.approx(-2, rel=1e-6)
 
 
 def test_loads_collects_mistakes() -> None:
@@ -37,8 +33,9 @@ def test_loads_collects_mistakes() -> None:
     assert [d.code for d in caught.value.diagnostics if d.is_error] == codes
 
 
-def test_infeasible_has_a_dose_and_no_weights(compiled: Compiled, project: Path) -> None:
-    run = pl.load(project / "steer.pat", params={"dose": "40 sd"}).compile(out=project / "far")
+def test_infeasible_has_a_dose_and_no_weights(sampled: tuple[Path, Path]) -> None:
+    project, build = sampled
+    run = pl.load(project / "steer.pat", params={"dose": "40 sd"}).compile(out=build)
     assert run.status == "infeasible"
     assert run.dose is not None
     assert 0 < run.dose < 1

@@ -1,14 +1,11 @@
 """Exit statuses, and that nothing is half-written."""
 
 import json
-import subprocess
 from pathlib import Path
 
 import pytest
 
-from tests.whole.conftest import pat
-
-Compiled = tuple[Path, subprocess.CompletedProcess[str]]
+from tests.whole.conftest import pat, pat_here
 
 
 def edited(project: Path, name: str, *changes: tuple[str, str]) -> Path:
@@ -21,27 +18,26 @@ def edited(project: Path, name: str, *changes: tuple[str, str]) -> Path:
     return path
 
 
-def test_infeasible(compiled: Compiled, project: Path) -> None:
-    spec, out = edited(project, "far.pat", ("= 3 sd", "= 40 sd")), project / "build"
-    result = pat("compile", spec, "-o", out)
-    try:
-        assert result.returncode == 3
-        assert "PAT5001" in result.stderr
-        assert "feasible" in result.stderr
-        folder = out / "steer"
-        assert not (folder / "weights.parquet").exists(), "weights of an earlier run are stale"
-        plan = json.loads((folder / "plan.json").read_text())
-        assert plan["status"] == "infeasible"
-        dose = plan["dose"]
-        assert 0 < dose < 1
-        inside = f"= {40 * dose * 0.999!r} sd"
-        again = pat("compile", edited(project, "near.pat", ("= 3 sd", inside)), "-o", out)
-        assert again.returncode == 0, again.stderr
-        beyond = f"= {40 * dose * 1.001!r} sd"
-        beyond_result = pat("compile", edited(project, "over.pat", ("= 3 sd", beyond)), "-o", out)
-        assert beyond_result.returncode == 3
-    finally:
-        pat("compile", project / "steer.pat", "-o", out)
+def test_infeasible(sampled: tuple[Path, Path]) -> None:
+    project, out = sampled
+    folder = out / "steer"
+    assert (folder / "weights.parquet").exists()
+    spec = edited(project, "far.pat", ("= 3 sd", "= 40 sd"))
+    result = pat_here("compile", spec, "-o", out)
+    assert result.returncode == 3
+    assert "PAT5001" in result.stderr
+    assert "feasible" in result.stderr
+    assert not (folder / "weights.parquet").exists(), "weights of an earlier run are stale"
+    plan = json.loads((folder / "plan.json").read_text())
+    assert plan["status"] == "infeasible"
+    dose = plan["dose"]
+    assert 0 < dose < 1
+    inside = f"= {40 * dose * 0.999!r} sd"
+    again = pat_here("compile", edited(project, "near.pat", ("= 3 sd", inside)), "-o", out)
+    assert again.returncode == 0, again.stderr
+    beyond = f"= {40 * dose * 1.001!r} sd"
+    beyond_result = pat_here("compile", edited(project, "over.pat", ("= 3 sd", beyond)), "-o", out)
+    assert beyond_result.returncode == 3
 
 
 @pytest.mark.parametrize(
@@ -57,7 +53,7 @@ def test_infeasible(compiled: Compiled, project: Path) -> None:
 def test_missing_things(
     project: Path, tmp_path: Path, changes: tuple[tuple[str, str], ...], code: str, words: str
 ) -> None:
-    result = pat("compile", edited(project, "missing.pat", *changes), "-o", tmp_path / "build")
+    result = pat_here("compile", edited(project, "missing.pat", *changes), "-o", tmp_path / "build")
     assert result.returncode == 1, result.stderr
     assert code in result.stderr
     assert words in result.stderr
@@ -67,7 +63,7 @@ def test_missing_things(
 
 def test_a_checkpoint_of_another_shape(project: Path, tmp_path: Path) -> None:
     spec = edited(project, "wide.pat", ('"model.py:build",', '"model.py:build", width: 16,'))
-    result = pat("compile", spec, "-o", tmp_path / "build")
+    result = pat_here("compile", spec, "-o", tmp_path / "build")
     assert result.returncode == 1
     assert "PAT4013" in result.stderr
     assert "weight" in result.stderr
@@ -75,7 +71,7 @@ def test_a_checkpoint_of_another_shape(project: Path, tmp_path: Path) -> None:
 
 def test_a_diverging_chain(project: Path, tmp_path: Path) -> None:
     spec = edited(project, "hot.pat", ("step: 1.2e-3", "step: 0.1"))
-    result = pat("compile", spec, "-o", tmp_path / "build")
+    result = pat_here("compile", spec, "-o", tmp_path / "build", "--jobs", "1")
     assert result.returncode == 4, result.stderr
     assert "PAT4051" in result.stderr
     assert "step" in result.stderr
@@ -84,12 +80,12 @@ def test_a_diverging_chain(project: Path, tmp_path: Path) -> None:
 
 def test_usage(tmp_path: Path) -> None:
     assert pat("compile").returncode == 2
-    assert pat("explain", "PAT0000").returncode == 2
-    assert pat("nonsense").returncode == 2
+    assert pat_here("explain", "PAT0000").returncode == 2
+    assert pat_here("nonsense").returncode == 2
     assert pat("check", tmp_path / "none.pat").returncode == 1
 
 
 def test_unknown_pattern(project: Path) -> None:
-    result = pat("compile", project / "steer.pat", "--pattern", "stear")
+    result = pat_here("compile", project / "steer.pat", "--pattern", "stear")
     assert result.returncode == 1
     assert "did you mean `steer`?" in result.stderr
