@@ -33,6 +33,7 @@ from pattern_lang.diagnostics import Diagnostic, PatternError, Problem, SourceFi
 from pattern_lang.diagnostics.catalogue.goals import NothingToCompile
 from pattern_lang.diagnostics.catalogue.names import UnknownPattern
 from pattern_lang.diagnostics.suggest import closest
+from pattern_lang.ir.program import WeightPattern
 from pattern_lang.lowering.lower import LoweredSpec, lower
 from pattern_lang.semantics.check import CheckedSpec, check
 from pattern_lang.syntax.bundle import Bundle, FileBundle
@@ -42,10 +43,12 @@ if TYPE_CHECKING:
     from pattern_lang.estimate import Reporter
     from pattern_lang.estimate.ranks import Rank
     from pattern_lang.ir.calibration import Calibration
-    from pattern_lang.ir.program import WeightPattern
+    from pattern_lang.ir.findings import StudyFindings
     from pattern_lang.ir.solution import Solution
     from pattern_lang.ir.susceptibility import Estimate
+    from pattern_lang.ir.training import Study
     from pattern_lang.train.command import TrainedPlan
+    from pattern_lang.train.plans import Plan
     from pattern_lang.train.service import Means
 
 CACHE = ".cache"
@@ -119,7 +122,7 @@ def read_spec(
 
 def compile_pattern(
     spec: ReadSpec,
-    name: str,
+    name: str | WeightPattern,
     out: Path,
     *,
     reporter: Reporter,
@@ -130,9 +133,10 @@ def compile_pattern(
 ) -> Compiled:
     """Stages 4-6: estimate, solve and write one pattern into `out / name`.
 
-    With `control`, χ is also estimated at nβ = 0, and compared. `rank` is given where other
-    processes help with `help_pattern`, and is the first of them. What an interrupted run left is
-    gone on from, unless `fresh`.
+    Patterns that have no name of their own in the spec are given as they are. With `control`, χ is
+    also estimated at nβ = 0, and compared. `rank` is given where other processes help with
+    `help_pattern`, and is the first of them. What an interrupted run left is gone on from, unless
+    `fresh`.
 
     An infeasible or unbounded program and an unsound estimate are answers: they are written too,
     and their diagnostics are errors. Raises PatternError for anything that stops the work before.
@@ -146,7 +150,8 @@ def compile_pattern(
     from pattern_lang.estimate.soundness import soundness
     from pattern_lang.solve import solve_pattern, verdicts, with_cross_fit
 
-    pattern = spec.lowered.patterns[name]
+    pattern = name if isinstance(name, WeightPattern) else spec.lowered.patterns[name]
+    name = pattern.name
     check_targets(pattern)
     queries, chosen = with_sampler(pattern.queries)
     if chosen is not None:
@@ -279,6 +284,89 @@ def train_folder(
     return spec, train_plan(
         plan, spec.lowered, into, means, study=study, seed=seed, compare=compare
     )
+
+
+@frozen(eq=False)
+class Studied:
+    """A study after its runs: what was found, its folder, and findings about its patterns."""
+
+    findings: StudyFindings
+    folder: Path
+    diagnostics: tuple[Diagnostic, ...]
+
+
+def study_spec(
+    spec: ReadSpec,
+    name: str | None,
+    out: Path,
+    means: Means,
+    command: Sequence[str],
+    *,
+    jobs: int | None = None,
+) -> Studied:
+    """Stage 7 for a study: compile its patterns into `out`, train every arm × seed, compare.
+
+    `command` starts another process of the same study. Raises PatternError.
+    """
+    from pattern_lang.emit.study import emit_study
+    from pattern_lang.train.registration import register, registration
+    from pattern_lang.train.study import Workshop, design, optimizer_of, patterns_of
+    from pattern_lang.train.studying import findings, forget, run_all
+
+    study = choose_study(spec, name)
+    optimizer = optimizer_of(study, spec.lowered.optimizer)
+    said: list[Diagnostic] = []
+    for pattern in patterns_of(study).values():
+        compiled = compile_pattern(spec, pattern, out, reporter=means.reporter)
+        said.extend(compiled.diagnostics)
+    plans = _plans(study, out)
+    plan = design(study, optimizer, plans, out / study.name)
+    register(plan.folder, registration(study, optimizer, plans), fresh=means.fresh)
+    if means.fresh:
+        forget(plan)
+    shop = Workshop(plan, evolve(means, fresh=False))
+    run_all(shop, means, command, jobs)
+    found = findings(shop)
+    emit_study(found, plan.folder)
+    return Studied(found, plan.folder, tuple(said))
+
+
+def help_study(spec: ReadSpec, name: str | None, out: Path, means: Means) -> None:
+    """Train runs of a study that another process works on, until none is free."""
+    from pattern_lang.train.study import Workshop, design, optimizer_of
+    from pattern_lang.train.studying import run_here
+
+    study = choose_study(spec, name)
+    optimizer = optimizer_of(study, spec.lowered.optimizer)
+    run_here(Workshop(design(study, optimizer, _plans(study, out), out / study.name), means))
+
+
+def _plans(study: Study, out: Path) -> dict[str, Plan]:
+    from pattern_lang.train.plans import open_plan
+    from pattern_lang.train.study import patterns_of
+
+    return {name: open_plan(out / name) for name in patterns_of(study)}
+
+
+def choose_study(spec: ReadSpec, name: str | None) -> Study:
+    """Return the named study, or the only one. Raises PatternError, also for a spec with errors."""
+    from pattern_lang.diagnostics.catalogue.training import NoStudy
+
+    if spec.has_errors:
+        raise PatternError(spec.diagnostics)
+    known = spec.lowered.studies
+    if name in known:
+        return known[name]
+    if name is None and len(known) == 1:
+        return next(iter(known.values()))
+    file, listed = spec.source.name, ", ".join(known) or "none"
+    if name is not None:
+        fact = f"{file} has no study `{name}`"
+        advice = closest(name, known, f"it has {listed}")
+    else:
+        fact = f"{file} has {len(known) or 'no'} {'studies' if known else 'study'}"
+        advice = f"name one: `--study {next(iter(known))}`" if known else "write `study NAME { … }`"
+    raise PatternError([NoStudy(fact=fact, advice=advice)])
 
 
 def choose_patterns(spec: ReadSpec, name: str | None) -> tuple[str, ...]:

@@ -24,6 +24,7 @@ VERBS = {
     "info": "info",
     "init": "init",
     "status": "status",
+    "study": "study",
     "train": "train",
 }
 """Each verb, in the module of its name, and what it is called there."""

@@ -1,9 +1,10 @@
 """From the items of a study to its arms, seeds, optimizer and measures."""
 
+import re
 from collections.abc import Callable, Iterator
 from typing import TypeVar
 
-from attrs import define, field
+from attrs import define, evolve, field
 
 from pattern_lang.diagnostics import Problem
 from pattern_lang.diagnostics.catalogue.types import ValueOutOfRange
@@ -133,7 +134,10 @@ def _pattern(study: _Study, body: Body) -> WeightPattern:
     study.problems.extend(problems)
     if pattern is None:
         raise LoweringError(None)
-    return pattern
+    if body.origin is None:
+        return pattern
+    # It is called with arguments here, and its output needs a name of its own.
+    return evolve(pattern, name=re.sub(r"[^A-Za-z0-9.]+", "_", body.origin.text).strip("_"))
 
 
 def _seeds(study: _Study, node: ast.Expression) -> tuple[int, ...]:

@@ -151,6 +151,11 @@ TESTED = {
     "PAT7009": "train/test_train_mistakes.py::test_data_that_have_changed",
     "PAT7010": "train/test_train_mistakes.py::test_a_plan_without_weights",
     "PAT7011": "train/test_train_mistakes.py::test_two_networks",
+    "PAT7012": "train/test_train_study.py::test_a_heuristic_that_says_nothing",
+    "PAT7013": "train/test_train_study.py::test_which_study",
+    "PAT7014": "train/test_train_study.py::test_a_study_that_has_changed",
+    "PAT7015": "train/test_train_study.py::test_patterns_on_different_units",
+    "PAT7016": "train/test_train_study.py::test_a_study_of_nothing",
 }
 
 MEASURED = ("unsound", "infeasible")

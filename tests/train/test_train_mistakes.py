@@ -75,7 +75,7 @@ def test_a_spec_that_has_changed(project: Path, pat: Pat, monkeypatch: object) -
     status, said = pat("train", PLAN, "--using", SGD)
     assert (status, "error[PAT7008]" in said, "not to be found" in said) == (1, True, True)
     assert pat("train", PLAN, "--using", SGD, "--spec", "moved.pat")[0] == 0
-    changed(project / "moved.pat", "0.02 nats", "0.03 nats")
+    changed(project / "moved.pat", "0.0005 nats", "0.0006 nats")
     status, said = pat("train", PLAN, "--using", SGD, "--spec", "moved.pat")
     assert (status, "has changed since" in said) == (1, True)
 
@@ -87,7 +87,7 @@ def test_data_that_have_changed(project: Path, pat: Pat) -> None:
 
 
 def test_a_plan_without_weights(project: Path, pat: Pat) -> None:
-    changed(project / "spec.pat", "0.02 nats", "90 nats")
+    changed(project / "spec.pat", "0.0005 nats", "90 nats")
     again(project)
     status, said = pat("train", PLAN)
     assert (status, "error[PAT7010]" in said, "infeasible" in said) == (1, True, True)
@@ -97,7 +97,7 @@ def test_two_networks(project: Path, pat: Pat) -> None:
     changed(
         project / "spec.pat",
         "observable error",
-        'model other = torch("model.py:build", width: 3)\nobservable second = loss(other, on: odd)\nobservable error',
+        'model other = torch("model.py:build", width: 3, weights: "best.safetensors")\nobservable second = loss(other, on: odd)\nobservable error',
     )
     changed(project / "spec.pat", "  require", "  hold     second within 9 nats\n  require")
     again(project)

@@ -157,3 +157,74 @@ class WhichModel(Problem):
     models: str
     optimizer: str
     first: str
+
+
+@problem
+class NoHeuristic(Problem):
+    """A row value that no weights can follow."""
+
+    code = "PAT7012"
+    title = "no weights from this row value"
+    message = "no weights can follow the row value of `{arm}`: it {reason}"
+    label = "the same weight for every unit"
+    help = "use a number, or a predicate, that differs between rows"
+
+    arm: str
+    reason: str
+
+
+@problem
+class NoStudy(Problem):
+    """A study that is not there, or not the only one."""
+
+    code = "PAT7013"
+    title = "which study"
+    message = "{fact}"
+    help = "{advice}"
+
+    fact: str
+    advice: str
+
+
+@problem
+class StudyChanged(Problem):
+    """A study that was begun with other arms, seeds, budget or measures."""
+
+    code = "PAT7014"
+    title = "study has changed"
+    message = "`{path}` was begun with other settings: {what}"
+    label = "fixed before the first run"
+    help = "write into another folder by `-o`, or start over by `--fresh`"
+
+    path: str
+    what: str
+
+
+@problem
+class OtherUnits(Problem):
+    """Patterns of one study that re-weight different data, or in different units."""
+
+    code = "PAT7015"
+    title = "patterns of one study re-weight different data"
+    message = "`{first}` re-weights {one}, and `{second}` re-weights {other}"
+    label = "cannot be compared with each other"
+    help = "write a study for each of them"
+
+    first: str
+    one: str
+    second: str
+    other: str
+
+
+@problem
+class IncompleteStudy(Problem):
+    """A study without arms that have weights."""
+
+    code = "PAT7016"
+    title = "nothing to compare"
+    message = "study `{name}` has {lack}"
+    label = "needs `arms`, at least one of them with weights"
+    help = "add `arms base, PATTERN, shuffled(PATTERN)`"
+
+    name: str
+    lack: str

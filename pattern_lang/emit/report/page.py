@@ -75,11 +75,17 @@ def _code_digest() -> bytes:
 
 def render_report(subject: ReportInput) -> bytes:
     """Return the page; equal input gives equal bytes."""
+    page: str = templates().get_template("report.html.j2").render(_context(subject))
+    return page.encode("utf-8", "replace")
+
+
+def templates() -> Any:
+    """Return the environment that every page is made in: escaped, strict, and without code."""
     from jinja2 import FunctionLoader, StrictUndefined
     from jinja2.sandbox import ImmutableSandboxedEnvironment
 
     environment = ImmutableSandboxedEnvironment(
-        loader=FunctionLoader(_template),
+        loader=FunctionLoader(template_text),
         autoescape=True,
         undefined=StrictUndefined,
         trim_blocks=True,
@@ -88,11 +94,11 @@ def render_report(subject: ReportInput) -> bytes:
     environment.filters.update(
         coded=coded, count=count, number=number, percent=percent, fixed=fixed, clip=clip
     )
-    page = environment.get_template("report.html.j2").render(_context(subject))
-    return page.encode("utf-8", "replace")
+    return environment
 
 
-def _template(name: str) -> str:
+def template_text(name: str) -> str:
+    """Return a file of the folder of templates."""
     folder = resources.files("pattern_lang").joinpath("emit/templates")
     return folder.joinpath(name).read_text(encoding="utf-8")
 
@@ -109,7 +115,7 @@ def _context(subject: ReportInput) -> dict[str, Any]:
     outcomes = zip((*solution.goals, *solution.constraints), (*goal_rows, *rule_rows), strict=True)
     ends = None if weights is None else extremes(weights, estimate.susceptibility, estimate.units)
     return {
-        "css": Markup(_template("report.css")),  # noqa: S704 - ships with the package
+        "css": Markup(template_text("report.css")),  # noqa: S704 - ships with the package
         "name": line(pattern.name, 80),
         "spec_name": line(subject.spec_name, 120),
         "unit": pattern.queries.reweight.unit,

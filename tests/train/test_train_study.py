@@ -1,0 +1,124 @@
+"""A tiny study from end to end, its controls, and what it refuses."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pyarrow.parquet as pq
+import pytest
+
+from pattern_lang.train.arms import as_far, distance
+from pattern_lang.train.statistics import holm, interval, slope
+
+Pat = Callable[..., tuple[int, str]]
+ARMS = (
+    "arms base, steer, shuffled(steer), random_direction(steer),"
+    ' heuristic(row.kind == "odd", like: steer), sweep(steer, dose: [-0.5, 0.5])'
+)
+
+
+def changed(file: Path, old: str, new: str) -> None:
+    text = file.read_text()
+    assert old in text
+    file.write_text(text.replace(old, new))
+
+
+def test_a_tiny_study(project: Path, pat: Pat) -> None:
+    changed(project / "spec.pat", "arms     base, steer", ARMS)
+    changed(project / "spec.pat", "0..2", "0..4")
+    # Without dropout and minibatches, so that what is left is what χ predicts.
+    changed(project / "model.py", "Dropout(0.1)", "Dropout(0)")
+    changed(project / "spec.pat", "momentum: 0.9, steps: 60, batch: 8", "steps: 200, batch: 40")
+    changed(project / "spec.pat", "lr: 0.05", "lr: 0.3")
+    status, said = pat("study", "spec.pat", "--jobs", 1)
+    assert status == 0, said
+    folder = project / "build/one"
+    found = json.loads((folder / "verdicts.json").read_text())
+    by_arm = {verdict["arm"]: verdict for verdict in found["verdicts"]}
+    steer = by_arm["steer"]
+    assert steer["verdict"] == "moved as asked"
+    line = found["predicted_against_realised"][0]
+    assert line["slope"]["low"] > 0
+    assert steer["predicted"] == pytest.approx(-0.0005, rel=1e-3)
+    assert steer["over_shuffled"] is not None
+    assert by_arm["steer x -0.5"]["predicted"] == pytest.approx(0.00025, rel=1e-3)
+    assert by_arm["steer x -0.5"]["lower"] == pytest.approx(0.00025)
+    plan = json.loads((project / "build/steer/plan.json").read_text())
+    assert steer["stderr"] == plan["goals"][0]["stderr"]
+    table = pq.read_table(folder / "results.parquet")
+    assert table.column_names == ["arm", "seed", "step", "measure", "value"]
+    assert table.num_rows == 7 * 4 * 11 * 2  # arms, seeds, looks, measures
+    assert b"Study report" in (folder / "report.html").read_bytes()
+    names = ("verdicts.json", "results.parquet", "report.html", "study.json")
+    before = {name: (folder / name).read_bytes() for name in names}
+    (folder / "verdicts.json").unlink()
+    (folder / "runs/01-steer/seed-2/run.json").unlink()
+    assert pat("study", "spec.pat", "--jobs", 1)[0] == 0  # one run is trained again
+    assert {name: (folder / name).read_bytes() for name in names} == before
+
+
+def test_a_study_that_has_changed(project: Path, pat: Pat) -> None:
+    assert pat("study", "spec.pat", "--jobs", 1)[0] == 0
+    changed(project / "spec.pat", "0..2", "0..3")
+    status, said = pat("study", "spec.pat", "--jobs", 1)
+    assert (status, "error[PAT7014]" in said, "`seeds`" in said) == (1, True, True)
+    assert pat("study", "spec.pat", "--jobs", 1, "--fresh")[0] == 0
+
+
+def test_which_study(project: Path, pat: Pat) -> None:
+    status, said = pat("study", "spec.pat", "--study", "oen")
+    assert (status, "error[PAT7013]" in said, "`one`" in said) == (1, True, True)
+
+
+def test_patterns_on_different_units(project: Path, pat: Pat) -> None:
+    text = (project / "spec.pat").read_text()
+    pattern = text[text.index("pattern steer") : text.index("study one")]
+    other = pattern.replace("steer", "other").replace("per sample", "per group row.kind")
+    (project / "spec.pat").write_text(text.replace("base, steer", "base, steer, other") + other)
+    status, said = pat("study", "spec.pat")
+    assert (status, "error[PAT7015]" in said) == (1, True)
+
+
+def test_a_study_of_nothing(project: Path, pat: Pat) -> None:
+    changed(project / "spec.pat", "base, steer", "base")
+    status, said = pat("study", "spec.pat")
+    assert (status, "error[PAT7016]" in said) == (1, True)
+
+
+def test_a_heuristic_that_says_nothing(project: Path, pat: Pat) -> None:
+    changed(project / "spec.pat", "base, steer", "base, steer, heuristic(row.y * 0, like: steer)")
+    status, said = pat("study", "spec.pat")
+    assert (status, "error[PAT7012]" in said) == (1, True)
+
+
+@pytest.mark.parametrize("wanted", [0.01, 0.3, 1.0])
+def test_controls_are_as_far_from_one(wanted: float) -> None:
+    direction = np.random.default_rng(0).normal(size=500) + 3
+    found = as_far(direction, wanted)
+    assert distance(found) == pytest.approx(wanted, rel=1e-6)
+    assert found.mean() == pytest.approx(1)
+    assert found.min() >= 0
+    assert np.corrcoef(found, direction)[0, 1] > 0.8
+
+
+def test_intervals_cover_what_they_should() -> None:
+    random = np.random.default_rng(0)
+    hits = [
+        abs(found.mean) <= found.high - found.mean
+        for found in (interval(random.normal(size=6)) for _ in range(2000))
+        if found.high is not None
+    ]
+    assert 0.935 < np.mean(hits) < 0.965  # three standard errors around 0.95
+
+
+def test_holm_by_hand() -> None:
+    assert holm([0.01, None, 0.04, 0.03]) == pytest.approx([0.03, None, 0.06, 0.06])
+
+
+def test_a_slope_through_zero() -> None:
+    predicted = [1.0, -2.0, 0.5]
+    found = slope(predicted, np.outer(predicted, [0.8, 1.0, 1.2]))
+    assert found is not None
+    assert found.mean == pytest.approx(1.0)
+    assert slope([0.0], np.ones((1, 3))) is None
