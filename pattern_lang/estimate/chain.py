@@ -60,7 +60,7 @@ class Setting:
     @property
     def losses(self) -> int:
         """Return how many losses are evaluated at each draw."""
-        again = (1 + len(self.differentiated)) * self.averager.rows
+        again = len(self.differentiated) * self.averager.rows
         return self.rows.width + (again if self.sampler.is_pathwise else 0)
 
 
@@ -238,7 +238,8 @@ class _Sampling:
         if excess > self.limit:
             raise self._diverged(f"the mean loss is {excess:.3g} nats above the checkpoint's")
         if self.tangents is not None:
-            slopes = self.tangents.slopes()
+            own = slice(self.setting.averager.rows)
+            slopes = self.tangents.slopes(row[own], self.setting.anchor[own])
             if not math.isfinite(slopes.sum().item()):
                 symptom = "a pathwise derivative grew without bound"
                 raise ChainDivergedError(self.posterior, self.chain, self.done, symptom, True)

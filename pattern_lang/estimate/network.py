@@ -13,7 +13,7 @@ import torch
 from attrs import define, field, frozen
 from torch import Tensor, nn
 
-from pattern_lang.estimate.kernels import SwiftLinear
+from pattern_lang.estimate.attention import SwiftProducts
 from pattern_lang.estimate.recall import Memory, Room
 from pattern_lang.estimate.recall_rows import ROWS
 from pattern_lang.estimate.selection import Selection
@@ -64,7 +64,7 @@ class Network:
     theta, grad, anchor: (d,) of the module's dtype; `anchor` is θ*. `unit_loss` maps a batch to
     the loss of each row, (rows,), or of each position, (rows, P) with NaN where there is none; in
     nats, at `theta`. `seat` says which network the module's parameters belong to at present.
-    `swift` tells whether its linear maps are worth a choice of kernels.
+    `swift` tells whether its products are worth a choice of kernels.
     """
 
     module: nn.Module
@@ -89,7 +89,7 @@ class Network:
         With a memory, what frozen parameters alone decide is not computed again.
         """
         self.show()
-        with SwiftLinear() if self.swift else nullcontext():
+        with SwiftProducts() if self.swift else nullcontext():
             if memory is None:
                 return self.raw_loss(batch)
             return memory.losses(self.raw_loss, batch)

@@ -74,8 +74,7 @@ class Tangents:
         ]
         units = units_alone(rows, averager)
         self.evaluate = evaluator(network, units, often=True)
-        self.base = torch.zeros(averager.rows, dtype=torch.float64)
-        self.ends = torch.empty(2, averager.rows, dtype=torch.float64)
+        self.there = torch.empty(averager.rows, dtype=torch.float64)
 
     def push(self, batch: Batch, memory: Memory | None = None) -> None:
         """Find what moves each tangent in the step to come; `grad` holds the batch's gradient."""
@@ -102,18 +101,20 @@ class Tangents:
         for value, force in zip(self.values, self.forces, strict=True):
             step.carry(value, force)
 
-    def slopes(self) -> Tensor:
-        """Return the derivative of every re-weighted entry's loss along each tangent, (t, N)."""
-        network, (here, there) = self.network, self.ends
+    def slopes(self, here: Tensor, base: Tensor) -> Tensor:
+        """Return the derivative of every re-weighted entry's loss along each tangent, (t, N).
+
+        here: (N,), the losses where the chain is, minus those in `base`, (N,).
+        """
+        network, there = self.network, self.there
         self.place.copy_(network.theta)
-        self.evaluate(here, self.base)
         found = torch.zeros(len(self.values), len(here), dtype=torch.float64)
         for row, value in zip(found, self.values, strict=True):
             length = float(value.norm())
             if not length > 0:
                 continue
             network.theta.add_(value, alpha=self.reach / length)
-            self.evaluate(there, self.base)
+            self.evaluate(there, base)
             network.theta.copy_(self.place)
             torch.sub(there, here, out=row)
             row.mul_(length / self.reach)

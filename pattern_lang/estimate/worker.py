@@ -31,12 +31,14 @@ def main(folder: Path, worker: int) -> int:
         where_of,
         write_result,
     )
+    from pattern_lang.estimate.heap import keep_freed_memory
     from pattern_lang.estimate.journal import Journal
     from pattern_lang.estimate.keeping import Keeper
     from pattern_lang.estimate.store import write_json
     from pattern_lang.estimate.user_code import UserCode, failure, is_bug
 
     torch.set_num_threads(1)
+    keep_freed_memory()
     code = UserCode(Journal())
     settings: dict[int, Setting] = {}
     bases: dict[int, Setting] = {}
