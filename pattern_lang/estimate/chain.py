@@ -65,6 +65,24 @@ class Setting:
         again = len(self.differentiated) * self.averager.rows
         return self.rows.width + (again if self.sampler.is_pathwise else 0)
 
+    @property
+    def shares(self) -> bool:
+        """Return whether draws take losses from the steps that set out from them.
+
+        Where much is kept of the rows, gradient steps keep other things of them than draws do.
+        """
+        langevin = self.sampler.kind in ("sgld", "rmsprop_sgld")
+        return langevin and self.sampler.nbeta > 0 and self.network.is_whole
+
+    @property
+    def alone(self) -> float:
+        """Return the share of the losses at a draw that no gradient step brings."""
+        if not self.shares:
+            return 1.0
+        known = min(1.0, self.sampler.batch / self.rows.reweighted) * self.averager.rows
+        times = 1 + len(self.differentiated) * self.sampler.is_pathwise
+        return 1 - times * known / self.losses
+
 
 class Run(Protocol):
     """A chain in the making."""
@@ -148,7 +166,7 @@ class _Sampling:
             self.step = stepper(setting.network, setting.sampler, self.random)
         self.tangents = tangents_of(setting, seed) if setting.sampler.is_pathwise else None
         self.evaluate = evaluator(setting.network, setting.rows, often=True)
-        self.sharing = self._sharing()
+        self.sharing = Sharing(setting.network, setting.rows) if setting.shares else None
         self.done, self.told, self.clock, self.advance = 0, 0, monotonic(), advance
         self.keeper = keeper
         width = setting.averager.width
@@ -287,16 +305,6 @@ class _Sampling:
         if self.filled == min(len(self.block), self.moments.room):
             self.moments.add(self.block[: self.filled])
             self.filled = 0
-
-    def _sharing(self) -> Sharing | None:
-        """Return what makes draws with the steps that set out from them, where these suit.
-
-        Where much is kept of the rows, gradient steps keep other things of them than draws do.
-        """
-        sampler = self.setting.sampler
-        if self.hamiltonian is not None or self.memory is not None or sampler.nbeta == 0:
-            return None
-        return Sharing(self.setting.network, self.setting.rows)
 
     def _absurd_excess(self) -> float:
         """Return a mean loss above θ* that no chain near θ* has.

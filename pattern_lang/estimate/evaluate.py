@@ -137,9 +137,7 @@ def evaluator(
     return evaluate
 
 
-def complete(
-    network: Network, rows: Rows, whole: Tensor | None, out: Tensor, base: Tensor
-) -> None:
+def complete(network: Network, rows: Rows, whole: Tensor | None, out: Tensor, base: Tensor) -> None:
     """Put the entries of `whole` in order, add the user's own observables, subtract `base`.
 
     whole: (entries,), None where they are in `out` already.

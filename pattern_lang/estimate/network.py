@@ -101,16 +101,21 @@ class Network:
         """Return the identities of the parameters that move, in whole or in part."""
         return frozenset(id(b.parameter) for b in self.bindings if b.grad is not None)
 
+    @property
+    def is_whole(self) -> bool:
+        """Return whether all parameters of the module move, be it in part."""
+        moving = self.moving
+        return all(id(parameter) in moving for parameter in self.module.parameters())
+
     def memory(self, key: object, make: Callable[[nn.Module, Room], Memory]) -> Memory | None:
         """Return the memory of some rows, which networks share in which the same parameters move.
 
         None where all parameters move. `key` tells the memories of one module apart.
         """
-        moving = self.moving
-        if all(id(parameter) in moving for parameter in self.module.parameters()):
+        if self.is_whole:
             return None
         room = self.seat.room
-        return room.memory(moving, key, lambda: make(self.module, room))
+        return room.memory(self.moving, key, lambda: make(self.module, room))
 
     def row_losses(self, batch: Batch, memory: Memory | None = None) -> Tensor:
         """Return one number for each row, (rows,), whose mean over all rows is the mean loss.

@@ -24,6 +24,7 @@ def main(folder: Path, worker: int) -> int:
 
     from pattern_lang.estimate.chain import Setting, run_chain
     from pattern_lang.estimate.errors import ChainDivergedError
+    from pattern_lang.estimate.heap import keep_freed_memory
     from pattern_lang.estimate.jobs import (
         read_running,
         read_setting,
@@ -31,7 +32,6 @@ def main(folder: Path, worker: int) -> int:
         where_of,
         write_result,
     )
-    from pattern_lang.estimate.heap import keep_freed_memory
     from pattern_lang.estimate.journal import Journal
     from pattern_lang.estimate.keeping import Keeper
     from pattern_lang.estimate.store import write_json
