@@ -62,7 +62,7 @@ class Attention:
         They are copies where a tensor's heads do not follow each other in memory.
         """
         length, width = self.shape[2:]
-        pieces = zip(*(tensor.split(self.size) for tensor in tensors), strict=True)
+        pieces = zip(*(torch.split(tensor, self.size) for tensor in tensors), strict=True)
         return [tuple(p.float().reshape(-1, length, width) for p in own) for own in pieces]
 
     def weights(self, q: Tensor, k: Tensor) -> Tensor:
@@ -81,7 +81,7 @@ class Attention:
 
     def put(self, into: Tensor, found: list[Tensor]) -> Tensor:
         """Write parts (b' h, t, d) into a result."""
-        for piece, part in zip(into.split(self.size), found, strict=True):
+        for piece, part in zip(torch.split(into, self.size), found, strict=True):
             piece.copy_(part.view(piece.shape))
         return into
 
@@ -111,8 +111,10 @@ def swift_attention(args: tuple[Any, ...], kwargs: dict[str, Any]) -> Tensor | N
 def _call(given: dict[str, Any]) -> Attention | None:
     """Return what a call asks for, None where it is left to torch."""
     others = {"scale": None, "is_causal": False, "dropout_p": 0.0, "attn_mask": None}
-    tensors = [given.get(name) for name in _NAMES[:3]]
-    if not set(given) <= {*others, *_NAMES[:3], "enable_gqa"} or not _are_alike(tensors):
+    if not {*_NAMES[:3]} <= set(given) <= {*others, *_NAMES[:3], "enable_gqa"}:
+        return None
+    tensors = [given[name] for name in _NAMES[:3]]
+    if not _are_alike(tensors):
         return None
     asked = others | given
     plain = asked["attn_mask"] is None and asked["dropout_p"] == 0 and not asked.get("enable_gqa")
@@ -120,8 +122,8 @@ def _call(given: dict[str, Any]) -> Attention | None:
     rows, heads, length, width = shape
     enough = shape.numel() * length >= SWIFT_TERMS and length <= LONGEST
     held = 4 * rows * heads * length**2 <= _MOST_BYTES
-    chosen = not torch.backends.cuda.flash_sdp_enabled()  # the caller asks for a certain kernel
-    if not (plain and enough and held) or chosen:
+    usual: Any = torch.backends.cuda.flash_sdp_enabled  # not where a caller asks for another kernel
+    if not (plain and enough and held and usual()):
         return None
     scale = 1 / math.sqrt(width) if asked["scale"] is None else float(asked["scale"])
     return Attention(shape, scale, bool(asked["is_causal"]))
@@ -154,7 +156,7 @@ class _Attention(torch.autograd.Function):
         return call.put(call.room(q), results)
 
     @staticmethod
-    @once_differentiable  # type: ignore[untyped-decorator]
+    @once_differentiable
     def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:
         q, k, v, *weights = ctx.saved_tensors
         call: Attention = ctx.call

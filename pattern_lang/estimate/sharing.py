@@ -36,7 +36,7 @@ class Sharing:
         rest[known] = False
         with torch.no_grad():
             with in_bfloat16(rounded):
-                for part in rest.nonzero()[:, 0].split(rows.chunks[0]):
+                for part in torch.split(rest.nonzero()[:, 0], rows.chunks[0]):
                     if len(part):
                         self._evaluate(part)
                 for chunk in self.others:
@@ -45,11 +45,9 @@ class Sharing:
                         found = found.index_select(0, chunk.picked)
                     self.whole[chunk.columns] = found
             places = self._put(known, losses)
-            whole = self.whole
             if rows.order is None:
-                out[: rows.width] = whole
-                whole = None
-            complete(self.network, rows, whole, out, base)
+                out[: rows.width] = self.whole
+            complete(self.network, rows, self.whole, out, base)
             if rounded:
                 out.sub_(self._rounding(places))
 

@@ -63,7 +63,8 @@ def test_shared_draws_are_those_of_an_evaluator(
 @pytest.mark.parametrize("ordered", [True, False])
 def test_what_rounding_does_is_taken_from_rounded_losses_alone(ordered: bool) -> None:
     network, rows = network_of(True), rows_of(True, ordered, rounded=True)
-    assert rows.rounding is not None and rows.present[0] is not None
+    assert rows.rounding is not None
+    assert rows.present[0] is not None
     known = torch.tensor([1, 4])
     found, plain = torch.empty_like(rows.rounding), torch.empty_like(rows.rounding)
     losses = network.unit_loss({n: t[known] for n, t in rows.blocks[0].items()}).detach()
@@ -92,6 +93,7 @@ def test_derivatives_that_come_with_gradients() -> None:
     batch = next(Minibatches(rows, 4, torch.Generator().manual_seed(2)))
     network.gradient(batch)
     found = tangents.push(batch, None, here[own])
-    assert found is not None and math.isfinite(float(found.sum()))
+    assert found is not None
+    assert math.isfinite(float(found.sum()))
     torch.testing.assert_close(found, expected, rtol=1e-6, atol=1e-9)
     assert tangents.push(batch) is None
