@@ -105,9 +105,13 @@ def alone() -> dict[str, str]:
 
 
 def operations(case: dict[str, Any]) -> float:
-    """Return the operations of the linear maps that the draws and steps of a case cannot avoid."""
+    """Return the operations of the linear maps that the draws and steps of a case cannot avoid.
+
+    All draws but the last have the losses of one minibatch from the step that follows.
+    """
     steps = case["burn_in"] + case["thin"] * case["draws"]
-    rows = 6 * steps * case["batch"] + 2 * case["draws"] * case["rows"]
+    evaluated = case["draws"] * case["rows"] - (case["draws"] - 1) * case["batch"]
+    rows = 6 * steps * case["batch"] + 2 * evaluated
     return float(case["chains"] * rows * LENGTH[case["model"]] * TERMS[case["model"]])
 
 

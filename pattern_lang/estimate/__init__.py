@@ -9,16 +9,16 @@ loads no torch. The rooms within, in the order in which an estimate passes them:
   `fingerprints`, `journal`.
 - User code: `files`, `scope`, `user_code`, `dependencies`.
 - Data: `table`, `columns`, `readers`, `token_rows`, `predicates`, `units`. Networks: `models`,
-  `weights`, `network`, `token_losses`, `token_logits`; `kernels` and `products` make their matrix
-  products fast. Both: `entries`, `inputs`. What either has of Hugging Face is in the folder of that
-  name.
+  `weights`, `network`, `token_losses`, `token_logits`; `kernels`, `attention` and `products` make
+  their products fast, `heap` keeps what they free. Both: `entries`, `inputs`. What either has of
+  Hugging Face is in the folder of that name.
 - What moves, where a component alone does: `selection`, `components`, `transformer`, `layouts`.
   What frozen parameters decide is kept: `watching`, `prefix`, `recall`, `recall_rows`.
 - What to evaluate, and what observables read off it: `layout`, `probes`, `readout`.
-- One chain: `posterior`, `evaluate`, `precision`, `minibatches`, `steps`, `hmc`, `segments`,
-  `stretches`, `moments`, `chain`. Derivatives along it: `pathwise`, `members`. Instead of chains,
-  the closed form: `curvature`, `gaussian`; or weighted draws: `proposal`, `importance`, `weighted`,
-  `reweighing`.
+- One chain: `posterior`, `evaluate`, `sharing`, `precision`, `minibatches`, `steps`, `hmc`,
+  `segments`, `stretches`, `moments`, `chain`. Derivatives along it: `pathwise`, `members`. Instead
+  of chains, the closed form: `curvature`, `gaussian`; or weighted draws: `proposal`, `importance`,
+  `weighted`, `reweighing`.
 - Chains that are stopped go on: `checkpoint`, `keeping`, `running`.
 - All chains: `sampling`, `crew`, `ranks`, `cost`, `tasks`, `processes`, `jobs`, `worker`.
 - What came out: `responses`, `pooling`, `assemble`, `directions`, `mixing`, `diagnostics`,

@@ -18,8 +18,10 @@ from pattern_lang.estimate.importance import ImportanceRun
 from pattern_lang.estimate.keeping import Keeper, State, prefixed
 from pattern_lang.estimate.minibatches import Minibatches
 from pattern_lang.estimate.moments import Accumulator, Averager, ChainResult
-from pattern_lang.estimate.network import Network
+from pattern_lang.estimate.network import Batch, Network
 from pattern_lang.estimate.pathwise import Tangents
+from pattern_lang.estimate.recall_rows import ROWS
+from pattern_lang.estimate.sharing import Sharing
 from pattern_lang.estimate.steps import stepper
 from pattern_lang.estimate.weighted import WeightedMoments
 from pattern_lang.ir.queries import Sampler
@@ -60,8 +62,26 @@ class Setting:
     @property
     def losses(self) -> int:
         """Return how many losses are evaluated at each draw."""
-        again = (1 + len(self.differentiated)) * self.averager.rows
+        again = len(self.differentiated) * self.averager.rows
         return self.rows.width + (again if self.sampler.is_pathwise else 0)
+
+    @property
+    def shares(self) -> bool:
+        """Return whether draws take losses from the steps that set out from them.
+
+        Where much is kept of the rows, gradient steps keep other things of them than draws do.
+        """
+        langevin = self.sampler.kind in ("sgld", "rmsprop_sgld")
+        return langevin and self.sampler.nbeta > 0 and self.network.is_whole
+
+    @property
+    def alone(self) -> float:
+        """Return the share of the losses at a draw that no gradient step brings."""
+        if not self.shares:
+            return 1.0
+        known = min(1.0, self.sampler.batch / self.rows.reweighted) * self.averager.rows
+        times = 1 + len(self.differentiated) * self.sampler.is_pathwise
+        return 1 - times * known / self.losses
 
 
 class Run(Protocol):
@@ -146,6 +166,7 @@ class _Sampling:
             self.step = stepper(setting.network, setting.sampler, self.random)
         self.tangents = tangents_of(setting, seed) if setting.sampler.is_pathwise else None
         self.evaluate = evaluator(setting.network, setting.rows, often=True)
+        self.sharing = Sharing(setting.network, setting.rows) if setting.shares else None
         self.done, self.told, self.clock, self.advance = 0, 0, monotonic(), advance
         self.keeper = keeper
         width = setting.averager.width
@@ -158,18 +179,22 @@ class _Sampling:
 
     def finish(self) -> tuple[Accumulator, dict[str, float]]:
         """Run to the end."""
-        sampler = self.setting.sampler
-        while self.moments.room:
+        while self.done < self.setting.steps:
             self.move()
             self.done += 1
             self.tell()
-            past = self.done - sampler.burn_in
-            if past > 0 and past % sampler.thin == 0:
-                self.draw()
-            if self.keeper is not None and self.keeper.due and self.moments.room:
+            if self.keeper is not None and self.keeper.due:
                 self.keeper.keep(self.state())
+        self.draw()  # the last, from which no step sets out
         self.advance(self.done - self.told)
         return self.moments, self.hamiltonian.figures() if self.hamiltonian else {}
+
+    @property
+    def due(self) -> bool:
+        """Return whether the chain is at a draw, which is made with the step that sets out."""
+        sampler = self.setting.sampler
+        past = self.done - sampler.burn_in
+        return past > 0 and past % sampler.thin == 0
 
     def state(self) -> State:
         """Return what the chain goes on from."""
@@ -213,7 +238,11 @@ class _Sampling:
             self.told, self.clock = self.done, monotonic()
 
     def move(self) -> None:
+        """Take a step; make the draw from which it sets out, if it is one."""
+        due = self.due
         # Not kept as an attribute: a bound method would keep all of this alive after its time.
+        if due and self.sharing is None:
+            self.draw()
         if self.hamiltonian is not None:
             self.hamiltonian.move()
             return
@@ -221,28 +250,57 @@ class _Sampling:
         losses = self.setting.network.gradient(batch, self.memory)
         if self.done % _CHECK_EVERY == 0 and not math.isfinite(losses.sum().item()):
             raise self._diverged("a loss became infinite or undefined")
+        here = self.shared(batch) if due and self.sharing is not None else None
         if self.tangents is None:
             self.step()
-            return
-        self.tangents.push(batch, self.memory)
-        self.step()
-        self.tangents.move(self.step)
+        else:
+            slopes = self.tangents.push(batch, self.memory, self.units(here))
+            self.take_slopes(slopes)
+            self.step()
+            self.tangents.move(self.step)
+        if here is not None:
+            self.take()
 
     def draw(self) -> None:
+        """Evaluate all losses where the chain is."""
         row = self.block[self.filled]
         self.evaluate(row, self.setting.anchor)
-        total = row.sum().item()
-        if not math.isfinite(total):
+        self.check(row)
+        if self.tangents is not None:
+            self.take_slopes(self.tangents.slopes(row[: self.setting.averager.rows]))
+        self.take()
+
+    def shared(self, batch: Batch) -> Tensor:
+        """Return the losses where the chain is, with those that came with the batch's gradient."""
+        assert self.sharing is not None
+        row, network = self.block[self.filled], self.setting.network
+        self.sharing(row, self.setting.anchor, batch[ROWS], network.latest)
+        self.check(row)
+        return row
+
+    def units(self, row: Tensor | None) -> Tensor | None:
+        """Return the part of a draw that is about the re-weighted entries."""
+        return None if row is None else row[: self.setting.averager.rows]
+
+    def check(self, row: Tensor) -> None:
+        """Look whether a draw's losses are such as a chain near θ* has."""
+        if not math.isfinite(row.sum().item()):
             raise self._diverged("a loss became infinite or undefined")
         excess = row[: self.setting.averager.rows].mean().item()
         if excess > self.limit:
             raise self._diverged(f"the mean loss is {excess:.3g} nats above the checkpoint's")
-        if self.tangents is not None:
-            slopes = self.tangents.slopes()
-            if not math.isfinite(slopes.sum().item()):
-                symptom = "a pathwise derivative grew without bound"
-                raise ChainDivergedError(self.posterior, self.chain, self.done, symptom, True)
-            self.moments.add_slopes(self.tangents.chosen, slopes)
+
+    def take_slopes(self, slopes: Tensor | None) -> None:
+        """Add the derivatives of a draw, if it is one, to the moments."""
+        if slopes is None or self.tangents is None:
+            return
+        if not math.isfinite(slopes.sum().item()):
+            symptom = "a pathwise derivative grew without bound"
+            raise ChainDivergedError(self.posterior, self.chain, self.done, symptom, True)
+        self.moments.add_slopes(self.tangents.chosen, slopes)
+
+    def take(self) -> None:
+        """Add the draws of a full block to the moments."""
         self.filled += 1
         if self.filled == min(len(self.block), self.moments.room):
             self.moments.add(self.block[: self.filled])
@@ -270,7 +328,7 @@ def target_of(setting: Setting) -> Target:
 
 def tangents_of(setting: Setting, seed: int) -> Tangents:
     """Return the tangents of a chain, zero at its start."""
-    parts = setting.network, setting.rows, setting.averager
+    parts = setting.network, setting.rows, setting.averager, setting.anchor
     return Tangents(*parts, setting.differentiated, setting.sampler, seed)
 
 

@@ -25,10 +25,14 @@ MEAN = "/mean"
 
 @frozen
 class PosteriorKey:
-    """What chains depend on, and the digests of the data sets that they are followed on."""
+    """What chains depend on, and the digests of the data sets that they are followed on.
+
+    seeds: what their seeds come from, which stays where only the arithmetic changes.
+    """
 
     family: str
     data: tuple[str, ...]
+    seeds: str
 
 
 @define

@@ -122,7 +122,7 @@ def step_seconds(setting: "Setting") -> float:
 
 
 def step_and_draw_seconds(setting: "Setting") -> tuple[float, float]:
-    """Return the seconds of one gradient step, and of evaluating all that one draw needs."""
+    """Return the seconds of one gradient step, and of evaluating all else that one draw needs."""
     import torch
 
     from pattern_lang.estimate.evaluate import evaluator
@@ -131,9 +131,9 @@ def step_and_draw_seconds(setting: "Setting") -> tuple[float, float]:
     evaluate = evaluator(setting.network, setting.rows)
     a_step = step_seconds(setting)
     a_draw = _time(lambda: evaluate(out, setting.anchor))
-    if setting.sampler.is_pathwise:  # as many again for each tangent, and for the point itself
+    if setting.sampler.is_pathwise:  # as many again for each tangent
         a_draw *= setting.losses / setting.rows.width
-    return a_step, a_draw
+    return a_step, a_draw * setting.alone
 
 
 def _a_step(setting: "Setting") -> Callable[[], object]:

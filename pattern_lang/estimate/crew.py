@@ -97,7 +97,7 @@ class Crew:
         """
         self._begin()
         tasks = [
-            Task(number, chain, chain_seed(key.family, chain))
+            Task(number, chain, chain_seed(key.seeds, chain))
             for number, key in enumerate(self.keys)
             for chain in range(self.sampler.chains)
         ]

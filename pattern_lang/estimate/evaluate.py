@@ -120,7 +120,6 @@ def evaluator(
     chunks, order, unit_loss = chunks_of(rows), rows.order, network.unit_loss
     memories = [_memory(network, rows, chunk) if often else None for chunk in chunks]
     whole = None if order is None else torch.empty(rows.evaluated, dtype=torch.float64)
-    width = rows.width
 
     def evaluate(out: Tensor, base: Tensor) -> None:
         with torch.no_grad():
@@ -131,15 +130,24 @@ def evaluator(
                     if chunk.picked is not None:
                         losses = losses.index_select(0, chunk.picked)
                     into[chunk.columns] = losses
-            if whole is not None and order is not None:
-                torch.index_select(whole, 0, order, out=out[:width])
-            for column, probe in enumerate(rows.probes, start=width):
-                out[column] = probe.value(network.module)
-            out.sub_(base)
+            complete(network, rows, whole, out, base)
             if rows.rounding is not None:
                 out.sub_(rows.rounding)
 
     return evaluate
+
+
+def complete(network: Network, rows: Rows, whole: Tensor | None, out: Tensor, base: Tensor) -> None:
+    """Put the entries of `whole` in order, add the user's own observables, subtract `base`.
+
+    whole: (entries,), None where they are in `out` already.
+    """
+    width = rows.width
+    if whole is not None and rows.order is not None:
+        torch.index_select(whole, 0, rows.order, out=out[:width])
+    for column, probe in enumerate(rows.probes, start=width):
+        out[column] = probe.value(network.module)
+    out.sub_(base)
 
 
 def _memory(network: Network, rows: Rows, chunk: Chunk) -> Memory | None:

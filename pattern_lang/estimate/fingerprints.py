@@ -7,6 +7,7 @@ from attrs import frozen
 from pattern_lang.estimate.chain_store import MEAN, PosteriorKey
 from pattern_lang.estimate.digests import (
     ESTIMATOR_VERSION,
+    SEED_VERSION,
     content_digest,
     digest_of,
     document,
@@ -73,7 +74,8 @@ def posterior_key(queries: Queries, posterior: Posterior, digests: Fingerprints)
         ),
         *(digests.functions[item] for item in user_observables(queries, posterior.place)),
     ]
-    return PosteriorKey(digest_of(family), tuple(followed))
+    seeds = digest_of(family | {"estimator": SEED_VERSION})
+    return PosteriorKey(digest_of(family), tuple(followed), seeds)
 
 
 def _observable_digest(

@@ -13,7 +13,7 @@ import torch
 from attrs import define, field, frozen
 from torch import Tensor, nn
 
-from pattern_lang.estimate.kernels import SwiftLinear
+from pattern_lang.estimate.attention import SwiftProducts
 from pattern_lang.estimate.recall import Memory, Room
 from pattern_lang.estimate.recall_rows import ROWS
 from pattern_lang.estimate.selection import Selection
@@ -64,7 +64,8 @@ class Network:
     theta, grad, anchor: (d,) of the module's dtype; `anchor` is θ*. `unit_loss` maps a batch to
     the loss of each row, (rows,), or of each position, (rows, P) with NaN where there is none; in
     nats, at `theta`. `seat` says which network the module's parameters belong to at present.
-    `swift` tells whether its linear maps are worth a choice of kernels.
+    `swift` tells whether its products are worth a choice of kernels. `latest`: what `unit_loss`
+    returned for the last gradient, without autograd.
     """
 
     module: nn.Module
@@ -76,6 +77,7 @@ class Network:
     bindings: tuple[Binding, ...]
     blocks: tuple[Block, ...] = ()
     swift: bool = False
+    latest: Tensor = field(factory=lambda: torch.empty(0), init=False, repr=False)
     _even: Tensor = field(factory=lambda: torch.empty(0), init=False, repr=False)
 
     @property
@@ -89,7 +91,7 @@ class Network:
         With a memory, what frozen parameters alone decide is not computed again.
         """
         self.show()
-        with SwiftLinear() if self.swift else nullcontext():
+        with SwiftProducts() if self.swift else nullcontext():
             if memory is None:
                 return self.raw_loss(batch)
             return memory.losses(self.raw_loss, batch)
@@ -99,16 +101,21 @@ class Network:
         """Return the identities of the parameters that move, in whole or in part."""
         return frozenset(id(b.parameter) for b in self.bindings if b.grad is not None)
 
+    @property
+    def is_whole(self) -> bool:
+        """Return whether all parameters of the module move, be it in part."""
+        moving = self.moving
+        return all(id(parameter) in moving for parameter in self.module.parameters())
+
     def memory(self, key: object, make: Callable[[nn.Module, Room], Memory]) -> Memory | None:
         """Return the memory of some rows, which networks share in which the same parameters move.
 
         None where all parameters move. `key` tells the memories of one module apart.
         """
-        moving = self.moving
-        if all(id(parameter) in moving for parameter in self.module.parameters()):
+        if self.is_whole:
             return None
         room = self.seat.room
-        return room.memory(moving, key, lambda: make(self.module, room))
+        return room.memory(self.moving, key, lambda: make(self.module, room))
 
     def row_losses(self, batch: Batch, memory: Memory | None = None) -> Tensor:
         """Return one number for each row, (rows,), whose mean over all rows is the mean loss.
@@ -116,11 +123,7 @@ class Network:
         Where losses are per position, a row's is their sum by the shares of the positions, so that
         the mean over a minibatch is an unbiased estimate of the mean over all positions.
         """
-        losses, shares = self.unit_loss(batch, memory), batch.get(SHARES)
-        if shares is None:
-            return losses
-        shares = shares.to(losses.dtype)
-        return torch.where(shares > 0, losses * shares, 0.0).sum(dim=1)
+        return _by_row(self.unit_loss(batch, memory), batch)
 
     def gradient(self, batch: Batch, memory: Memory | None = None) -> Tensor:
         """Set `grad` to the gradient of the batch's mean loss; return its rows' losses, (rows,).
@@ -128,7 +131,9 @@ class Network:
         The mean is taken by the weights that backward starts from, which spares two operations.
         """
         self.clear()
-        losses = self.row_losses(batch, memory)
+        found = self.unit_loss(batch, memory)
+        self.latest = found.detach()
+        losses = _by_row(found, batch)
         if len(self._even) != len(losses):
             self._even = torch.full_like(losses, 1 / len(losses), requires_grad=False)
         self.add_gradient(losses, self._even)
@@ -161,6 +166,15 @@ class Network:
             self.seat.holder = self
         for block in self.blocks:
             block.inner.copy_(block.outer)
+
+
+def _by_row(losses: Tensor, batch: Batch) -> Tensor:
+    """Return the losses of rows, (rows,), from those of their positions where a batch has these."""
+    shares = batch.get(SHARES)
+    if shares is None:
+        return losses
+    shares = shares.to(losses.dtype)
+    return torch.where(shares > 0, losses * shares, 0.0).sum(dim=1)
 
 
 def moving_parameters(module: nn.Module) -> list[nn.Parameter]:

@@ -36,6 +36,8 @@ from pattern_lang.estimate.members import MemberBatches
 from pattern_lang.estimate.moments import Averager
 from pattern_lang.estimate.network import Batch, Network
 from pattern_lang.estimate.recall import Memory
+from pattern_lang.estimate.recall_rows import ROWS
+from pattern_lang.estimate.sharing import Sharing
 from pattern_lang.estimate.steps import Step
 from pattern_lang.ir.queries import Sampler
 
@@ -56,6 +58,7 @@ class Tangents:
         network: Network,
         rows: Rows,
         averager: Averager,
+        anchor: Tensor,
         chosen: Sequence[int],
         sampler: Sampler,
         seed: int,
@@ -73,16 +76,24 @@ class Tangents:
             for number in chosen
         ]
         units = units_alone(rows, averager)
-        self.evaluate = evaluator(network, units, often=True)
-        self.base = torch.zeros(averager.rows, dtype=torch.float64)
-        self.ends = torch.empty(2, averager.rows, dtype=torch.float64)
+        self.evaluate, self.share = evaluator(network, units, often=True), Sharing(network, units)
+        self.base = anchor[: averager.rows]
+        self.there = torch.empty(averager.rows, dtype=torch.float64)
 
-    def push(self, batch: Batch, memory: Memory | None = None) -> None:
-        """Find what moves each tangent in the step to come; `grad` holds the batch's gradient."""
+    def push(
+        self, batch: Batch, memory: Memory | None = None, here: Tensor | None = None
+    ) -> Tensor | None:
+        """Find what moves each tangent in the step to come; `grad` holds the batch's gradient.
+
+        here: (N,), as in `slopes`, whose result is returned for it: the losses along a tangent of
+        the batch's rows come with their gradient. That takes nβ > 0, and no memory.
+        """
         network = self.network
+        slopes = None if here is None else self._no_slopes()
         self.gradient.copy_(network.grad)
         self.place.copy_(network.theta)
-        for value, force, supply in zip(self.values, self.forces, self.supplies, strict=True):
+        parts = zip(self.values, self.forces, self.supplies, strict=True)
+        for number, (value, force, supply) in enumerate(parts):
             if supply is None:
                 force.copy_(self.gradient)
             else:
@@ -92,22 +103,28 @@ class Tangents:
             if length > 0 and self.sampler.nbeta > 0:
                 network.theta.add_(value, alpha=self.reach / length)
                 network.gradient(batch, memory)
+                if slopes is not None and here is not None:
+                    self.share(self.there, self.base, batch[ROWS], network.latest)
+                    slopes[number] = (self.there - here) * (length / self.reach)
                 network.theta.copy_(self.place)
                 change = network.grad.sub_(self.gradient)
                 force.add_(change, alpha=self.sampler.nbeta * length / self.reach)
         network.grad.copy_(self.gradient)
+        return slopes
 
     def move(self, step: Step) -> None:
         """Move every tangent as a step has moved the chain."""
         for value, force in zip(self.values, self.forces, strict=True):
             step.carry(value, force)
 
-    def slopes(self) -> Tensor:
-        """Return the derivative of every re-weighted entry's loss along each tangent, (t, N)."""
-        network, (here, there) = self.network, self.ends
+    def slopes(self, here: Tensor) -> Tensor:
+        """Return the derivative of every re-weighted entry's loss along each tangent, (t, N).
+
+        here: (N,), the losses where the chain is, minus those at θ*.
+        """
+        network, there = self.network, self.there
         self.place.copy_(network.theta)
-        self.evaluate(here, self.base)
-        found = torch.zeros(len(self.values), len(here), dtype=torch.float64)
+        found = self._no_slopes()
         for row, value in zip(found, self.values, strict=True):
             length = float(value.norm())
             if not length > 0:
@@ -118,6 +135,9 @@ class Tangents:
             torch.sub(there, here, out=row)
             row.mul_(length / self.reach)
         return found
+
+    def _no_slopes(self) -> Tensor:
+        return torch.zeros(len(self.values), len(self.base), dtype=torch.float64)
 
     @property
     def finite(self) -> bool:

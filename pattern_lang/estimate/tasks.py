@@ -8,6 +8,7 @@ import torch
 from attrs import frozen
 
 from pattern_lang.estimate.chain import Setting, run_chain
+from pattern_lang.estimate.heap import keep_freed_memory
 from pattern_lang.estimate.keeping import Keeper
 from pattern_lang.estimate.layout import Layout
 from pattern_lang.estimate.models import LoadedModel
@@ -56,7 +57,11 @@ class Task:
 
 @contextmanager
 def one_thread() -> Iterator[None]:
-    """Let torch use one thread, so that results do not depend on the number of processors."""
+    """Let torch use one thread, so that results do not depend on the number of processors.
+
+    The process keeps the memory that it frees from then on (see `heap`).
+    """
+    keep_freed_memory()
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
     try:

@@ -24,6 +24,7 @@ def main(folder: Path, worker: int) -> int:
 
     from pattern_lang.estimate.chain import Setting, run_chain
     from pattern_lang.estimate.errors import ChainDivergedError
+    from pattern_lang.estimate.heap import keep_freed_memory
     from pattern_lang.estimate.jobs import (
         read_running,
         read_setting,
@@ -37,6 +38,7 @@ def main(folder: Path, worker: int) -> int:
     from pattern_lang.estimate.user_code import UserCode, failure, is_bug
 
     torch.set_num_threads(1)
+    keep_freed_memory()
     code = UserCode(Journal())
     settings: dict[int, Setting] = {}
     bases: dict[int, Setting] = {}

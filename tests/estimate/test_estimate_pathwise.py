@@ -129,4 +129,4 @@ def test_cost_counts_tangents(world: World) -> None:
         asked = queries(world, sampler)
         ready = prepare_posteriors(asked, load_inputs(asked, code), code)
         counted.append(posteriors_cost(ready, code, 1).losses)
-    assert counted == [3 + 2 + 3 * 3, 3 + 2]
+    assert counted == [3 + 2 + 2 * 3, 3 + 2]

@@ -68,7 +68,10 @@ def posteriors(queries: Queries, digest: str = "oracle") -> list[PosteriorResult
     with one_thread():
         inputs = load_inputs(queries, code)
         ready = prepare_posteriors(queries, inputs, code)
-        keys = [PosteriorKey(f"{digest}/{number}", ()) for number in range(len(ready))]
+        keys = [
+            PosteriorKey(f"{digest}/{number}", (), f"{digest}/{number}")
+            for number in range(len(ready))
+        ]
         means = Means(ChainStore(None, SilentReporter()), code, SilentReporter(), 1)
         return sample_posteriors(queries, ready, keys, means)
 
