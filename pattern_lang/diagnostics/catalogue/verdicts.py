@@ -177,3 +177,38 @@ class UnusableConstraint(Problem):
 
     constraint: str
     why: str
+
+
+@problem
+class NotFollowed(Problem):
+    """Directions of the goals that are mostly noise, and that the weights do not follow."""
+
+    code: ClassVar[str] = "PAT5027"
+    title: ClassVar[str] = "directions of the goals that are mostly noise"
+    message: ClassVar[str] = "{count} {done}, {why}: reliable to less than {at}"
+    label: ClassVar[str] = "the least reliable is {worst}: {reliability} of it is signal"
+    help: ClassVar[str] = "{advice}"
+    severity: ClassVar[Severity] = Severity.WARNING
+
+    count: str
+    done: str
+    why: str
+    at: str
+    worst: str
+    reliability: str
+    advice: str
+
+
+@problem
+class NothingToTrade(Problem):
+    """A frontier of a pattern that asks for no shift, or whose weights cannot be found at all."""
+
+    code: ClassVar[str] = "PAT5028"
+    title: ClassVar[str] = "nothing to trade"
+    message: ClassVar[str] = "there is no frontier of `{pattern}`: {why}"
+    label: ClassVar[str] = "no dose here"
+    help: ClassVar[str] = "{advice}"
+
+    pattern: str
+    why: str
+    advice: str
