@@ -126,11 +126,13 @@ def compile_pattern(
     fresh: bool = False,
     workers: int | None = None,
     control: bool = False,
+    frontier: bool = False,
     rank: Rank | None = None,
 ) -> Compiled:
     """Stages 4-6: estimate, solve and write one pattern into `out / name`.
 
-    With `control`, χ is also estimated at nβ = 0, and compared. `rank` is given where other
+    With `control`, χ is also estimated at nβ = 0, and compared; with `frontier`, the program is
+    solved at other doses too. `rank` is given where other
     processes help with `help_pattern`, and is the first of them. What an interrupted run left is
     gone on from, unless `fresh`.
 
@@ -169,10 +171,27 @@ def compile_pattern(
         )
     solution = with_cross_fit(pattern, answer, solve_pattern(pattern, answer))
     findings = (*soundness(pattern.queries, answer), *verdicts(pattern, answer, solution))
+    if frontier:
+        solution, more = _traded(pattern, answer, solution, reporter)
+        findings = (*findings, *more)
     text, source = spec.source.text, spec.source.name
     emit(pattern, answer, solution, out / name, text, source, spec.parents, spec.parameters)
     written(cache, name)
     return Compiled(pattern, answer, solution, out / name, findings)
+
+
+def _traded(
+    pattern: WeightPattern, answer: Estimate, solution: Solution, reporter: Reporter
+) -> tuple[Solution, tuple[Diagnostic, ...]]:
+    """Return the solution with its frontier, or why there is none."""
+    from pattern_lang.solve import with_frontier
+    from pattern_lang.solve.frontier import MOST_POINTS
+
+    with reporter.progress(MOST_POINTS, "frontier") as task:
+        try:
+            return with_frontier(pattern, answer, solution, lambda: task.advance(1)), ()
+        except PatternError as error:
+            return solution, error.diagnostics
 
 
 def calibrate_patterns(

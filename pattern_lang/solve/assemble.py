@@ -82,6 +82,17 @@ def _softened(
     )
 
 
+def answer_of(pattern: WeightPattern, data: Estimated, policy: Reliable | None) -> Answer:
+    """Return the answer to a pattern, softened where there is a policy and weights to soften."""
+    statements = statements_of(pattern, data)
+    program = program_of(pattern, statements, data)
+    answer = optimize(program, TOLERANCE)
+    if policy is None or answer.status != "optimal":
+        return answer
+    found = soften(program, statements, data, answer, policy, TOLERANCE)
+    return answer if found is None else found.answer
+
+
 def program_of(
     pattern: WeightPattern, statements: tuple[Statement, ...], data: Estimated
 ) -> NormalProgram:

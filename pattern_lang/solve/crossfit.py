@@ -17,12 +17,11 @@ from pattern_lang.ir.noise import Noise
 from pattern_lang.ir.program import Reliable, WeightPattern
 from pattern_lang.ir.solution import Solution
 from pattern_lang.ir.susceptibility import Estimate
-from pattern_lang.solve.assemble import TOLERANCE, program_of
+from pattern_lang.solve.assemble import answer_of
 from pattern_lang.solve.estimated import Estimated
 from pattern_lang.solve.normal import Vector
-from pattern_lang.solve.optimize import optimize
 from pattern_lang.solve.reliability import directions
-from pattern_lang.solve.soften import HALF, soften
+from pattern_lang.solve.soften import HALF
 from pattern_lang.solve.statements import statements_of
 
 # Two replicates in each half, or there is no standard error.
@@ -125,12 +124,7 @@ def _part(estimate: Estimate, part: slice) -> Estimate:
 
 
 def _weights(pattern: WeightPattern, data: Estimated, policy: Reliable | None) -> Vector | None:
-    statements = statements_of(pattern, data)
-    program = program_of(pattern, statements, data)
-    answer = optimize(program, TOLERANCE)
-    if policy is not None and answer.status == "optimal":
-        found = soften(program, statements, data, answer, policy, TOLERANCE)
-        answer = answer if found is None else found.answer
+    answer = answer_of(pattern, data, policy)
     return answer.w if answer.status == "optimal" else None
 
 

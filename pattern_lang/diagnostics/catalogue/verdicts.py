@@ -212,3 +212,18 @@ class NothingToTrade(Problem):
     pattern: str
     why: str
     advice: str
+
+
+@problem
+class NoRule(Problem):
+    """Weights for new units, of a program whose weights depend on more than χ."""
+
+    code: ClassVar[str] = "PAT5029"
+    title: ClassVar[str] = "no rule for new units"
+    message: ClassVar[str] = "these weights are no function of χ: {why}"
+    help: ClassVar[str] = (
+        "bounds, goals, `ess`, `mass(w, across: row.F)` and objectives that add up over units "
+        "leave a rule"
+    )
+
+    why: str
