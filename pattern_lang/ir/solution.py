@@ -20,6 +20,8 @@ class GoalOutcome:
     `dual` and `predicted` are None where there is no solution. `crossed` and `crossed_stderr` are
     what weights chosen on one half of the draws are predicted to do by the other half, averaged
     over both ways (None where that is not known): the prediction without its optimism.
+    `reliability` is the share of what was asked for that would be left if weights met it exactly:
+    the rest is noise of χ that they follow (None for goals that do not bind, or without noise).
     `softened` marks a goal that is missed on purpose, as what it takes to meet it is mostly noise.
     """
 
@@ -37,6 +39,7 @@ class GoalOutcome:
     crossed_stderr: float | None = None
     origin: Span | None = None
     softened: bool = False
+    reliability: float | None = None
 
 
 @frozen

@@ -1,5 +1,6 @@
 """From a pattern and its estimate to a solution, in the words of the source."""
 
+from math import isfinite, nan
 from typing import Any
 
 import attrs
@@ -22,7 +23,7 @@ from pattern_lang.solve.prices import Final
 from pattern_lang.solve.resolve import resolve
 from pattern_lang.solve.rewrite import UnsupportedError, standard
 from pattern_lang.solve.rounding import Weights, to_float32
-from pattern_lang.solve.soften import HALF, Softened, directions_of, soften
+from pattern_lang.solve.soften import HALF, Softened, System, directions_of, soften, system_of
 from pattern_lang.solve.statements import Statement, statements_of
 from pattern_lang.solve.threads import one_thread_each
 
@@ -52,11 +53,15 @@ def _solved(pattern: WeightPattern, data: Estimated) -> Solution:
     if hard.w is None:
         return _without_weights(hard, statements, data)
     exact = _with_weights(hard, statements, data)
+    system = system_of(statements, data, hard) if hard.status == "optimal" else None
+    if system is None:
+        return exact
+    exact = attrs.evolve(exact, goals=_with_shares(exact.goals, statements, system))
     below = below_noise(exact.goals)
     policy = pattern.reliable or (HALF if below else None)
-    if hard.status != "optimal" or policy is None:
+    if policy is None:
         return exact
-    found = soften(program, statements, data, hard, policy, TOLERANCE)
+    found = soften(program, statements, data, hard, policy, TOLERANCE, system)
     return exact if found is None else _softened(found, policy, below, statements, data)
 
 
@@ -69,8 +74,10 @@ def _softened(
 ) -> Solution:
     asked = policy is not HALF
     system = found.system
+    solution = _with_weights(found.answer, statements, data, found)
     return attrs.evolve(
-        _with_weights(found.answer, statements, data, found),
+        solution,
+        goals=_with_shares(solution.goals, statements, system),
         softening=Softening(
             at=policy.at,
             rest=found.rest,
@@ -79,6 +86,21 @@ def _softened(
             count=system.reliability.size - found.kept,
             below=() if asked else below,
         ),
+    )
+
+
+def _with_shares(
+    goals: tuple[GoalOutcome, ...],
+    statements: tuple[Statement, ...],
+    system: System,
+) -> tuple[GoalOutcome, ...]:
+    """Say of the goals in a system which share of what they ask for is signal."""
+    shares = {id(ask): share for ask, share in zip(system.asks, system.shares, strict=True)}
+    asks = (ask for statement in statements for ask in statement.asks)
+    return tuple(
+        attrs.evolve(goal, reliability=share if isfinite(share) else None)
+        for goal, ask in zip(goals, asks, strict=True)
+        for share in (float(shares.get(id(ask), nan)),)
     )
 
 

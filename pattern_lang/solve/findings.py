@@ -8,6 +8,7 @@ from pattern_lang.diagnostics.catalogue.verdicts import (
     BelowNoise,
     Inaccurate,
     Infeasible,
+    MostlyNoise,
     NoMovement,
     NotFollowed,
     Unbounded,
@@ -19,6 +20,10 @@ from pattern_lang.semantics.units import Unit
 from pattern_lang.solve.statements import with_mass
 
 NOISE = 2.0
+# A goal of which less than this is signal lies below the noise.
+SIGNAL = 0.5
+# No estimate gets longer than this because of directions.
+LONGEST = 100.0
 
 
 def verdicts(
@@ -58,6 +63,10 @@ def draws_wanted(solution: Solution, margin: float = 1.5) -> float | None:
     below = solution.softening.below if solution.softening is not None else ()
     for goal, size in _sized((*solution.goals, *below)):
         ratios.append(margin * NOISE * (goal.stderr or 0.0) / size)
+        if goal.reliability is not None and goal.reliability < SIGNAL:
+            # Noise falls with the draws: (1 - r) / r times as many leave as much of it as signal.
+            share = max(goal.reliability, 1.0 / LONGEST)
+            ratios.append(min(margin * (1.0 - share) / share, LONGEST) ** 0.5)
     return max(ratios) ** 2
 
 
@@ -195,13 +204,18 @@ def _no_movement(
     return found
 
 
-def _noisy(solution: Solution) -> list[BelowNoise]:
-    found: list[BelowNoise] = []
+def _noisy(solution: Solution) -> list[BelowNoise | MostlyNoise]:
+    found: list[BelowNoise | MostlyNoise] = []
     goals = solution.goals
     if solution.softening is not None and not solution.softening.asked:
         goals = solution.softening.below
+    asked = solution.softening is not None and solution.softening.asked
     for goal, size in _sized(below_noise(goals)):
         stderr = goal.stderr or 0.0
+        if size >= NOISE * stderr:
+            if not asked:
+                found.append(_mostly_noise(goal))
+            continue
         found.append(
             BelowNoise(
                 span=goal.origin,
@@ -215,8 +229,24 @@ def _noisy(solution: Solution) -> list[BelowNoise]:
 
 
 def below_noise(goals: tuple[GoalOutcome, ...]) -> tuple[GoalOutcome, ...]:
-    """Return the goals that ask for less than two standard errors of what is predicted."""
-    return tuple(goal for goal, size in _sized(goals) if size < NOISE * (goal.stderr or 0.0))
+    """Return the goals that ask for less than two standard errors, or for more noise than signal.
+
+    The first is the error of what is predicted for given weights; the second, what weights that
+    are chosen on an estimate owe to its errors, which is not in their standard error.
+    """
+    return tuple(
+        goal
+        for goal, size in _sized(goals)
+        if size < NOISE * (goal.stderr or 0.0)
+        or (goal.reliability is not None and goal.reliability < SIGNAL)
+    )
+
+
+def _mostly_noise(goal: GoalOutcome) -> MostlyNoise:
+    share = min(max(goal.reliability or 0.0, 0.0), 1.0)
+    return MostlyNoise(
+        span=goal.origin, observable=goal.observable or "", share=f"{100 * share:.0f} %"
+    )
 
 
 def _without_directions(pattern: WeightPattern, softening: Softening) -> NotFollowed:
@@ -229,7 +259,7 @@ def _without_directions(pattern: WeightPattern, softening: Softening) -> NotFoll
         span=asked.origin if asked else next(g.origin for g in softening.below),
         count=_directions(softening.count, len(softening.directions)),
         done=done,
-        worst=" ".join(_loading(*item) for item in _largest(least)),
+        worst=" ".join(_loading(*item) for item in _largest(least)).removeprefix("+ "),
         reliability=f"{100 * least.reliability:.0f} %",
         at=f"{100 * softening.at:g} %",
         why="as the spec asks" if asked else "as a goal lies below the noise",

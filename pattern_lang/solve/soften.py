@@ -63,6 +63,17 @@ class System:
         size = float(np.sum((self.on_rows @ self.z) ** 2))
         return max(float(self.rates @ self.z), 0.0) / (2.0 * size) if size > 0 else 0.0
 
+    @property
+    def shares(self) -> Vector:
+        """Return which share of each shift asked for is left without the noise, (m,); NaN for 0.
+
+        Weights `x = χᵀ S⁻¹ z` follow noise that adds N to `S = χ χᵀ`, so the truth is `z - N S⁻¹ z`
+        on average. Where bounds bind this is an approximation.
+        """
+        noise = np.linalg.pinv(self.on_rows) @ ((1.0 - self.reliability) * (self.on_rows @ self.z))
+        with np.errstate(divide="ignore", invalid="ignore"):
+            return np.where(self.z != 0, 1.0 - noise / self.z, np.nan)
+
 
 @frozen(eq=False)
 class Softened:
@@ -97,13 +108,15 @@ def soften(
     hard: Answer,
     policy: Reliable,
     tolerance: float,
+    system: System | None = None,
 ) -> Softened | None:
     """Solve again without the directions of the binding goals that are less reliable.
 
     hard: the answer to the program as it is written. None where all directions are reliable
-    enough, the noise is not known, or nothing better comes of it.
+    enough, the noise is not known, or nothing better comes of it. system: what `system_of`
+    returns, where it is known.
     """
-    system = system_of(statements, data, hard)
+    system = system or system_of(statements, data, hard)
     if system is None:
         return None
     kept = int(np.sum(system.reliability >= policy.at))

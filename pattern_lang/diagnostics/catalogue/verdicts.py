@@ -227,3 +227,21 @@ class NoRule(Problem):
     )
 
     why: str
+
+
+@problem
+class MostlyNoise(Problem):
+    """A goal that weights would meet by following the noise of the estimate."""
+
+    code: ClassVar[str] = "PAT5030"
+    title: ClassVar[str] = "more noise than signal in a goal"
+    message: ClassVar[str] = (
+        "of the requested shift of `{observable}` only {share} is signal: weights that meet the "
+        "goal follow the noise of the estimate for the rest"
+    )
+    label: ClassVar[str] = "less than half of this is signal"
+    help: ClassVar[str] = "estimate with more draws, or leave out goals that pull against this one"
+    exit_status: ClassVar[int] = 4
+
+    observable: str
+    share: str
