@@ -49,6 +49,7 @@ def outcome_document(outcome: GoalOutcome) -> dict[str, Any]:
         "dual": outcome.dual,
         "binding": bool(outcome.binding),
         "softened": bool(outcome.softened),
+        "reliability": outcome.reliability,
     }
 
 

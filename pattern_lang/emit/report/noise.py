@@ -76,8 +76,10 @@ def softened(solution: Solution) -> str:
         below = list(dict.fromkeys(goal.observable or goal.source for goal in softening.below))
         named = ", ".join(quoted(name) for name in below[:3])
         why = f"as {named} would lie below the noise otherwise"
+    one = softening.count == 1
     return (
         f"{softening.count} of {len(softening.directions)} directions of the goals "
-        f"{'was' if softening.count == 1 else 'were'} {which}, {why}: less than "
-        f"{percent(softening.at)} of {'it' if softening.count == 1 else 'each'} is signal. Goals that need them are missed on purpose."
+        f"{'was' if one else 'were'} {which}, {why}: less than {percent(softening.at)} of "
+        f"{'it' if one else 'each'} is signal. Goals that need {'it' if one else 'them'} are "
+        "missed on purpose."
     )
