@@ -97,6 +97,9 @@ def plan_document(
         },
         "conflict": conflict_document(solution),
         "directions": [_direction(item) for item in solution.directions],
+        "reliable": None
+        if pattern.reliable is None
+        else {"at": pattern.reliable.at, "rest": pattern.reliable.rest},
         "softening": _softening(solution.softening),
         "frontier": _frontier(solution.frontier),
         "certificate": solution.certificate,

@@ -1,7 +1,9 @@
 """From goals and an estimate to weights, or to the reason why there are none.
 
 `solve_pattern` and `verdicts` serve the compiler. `WeightProgram` with the constraint and
-objective values is the same solver on a matrix of your own.
+objective values is the same solver on a matrix of your own. `with_cross_fit` adds what other draws
+say of a solution (`crossfit`, `halving`), `with_frontier` what other doses would cost (`frontier`);
+`soften` keeps weights from following noise (`reliability`), `rules` gives weights to new units.
 """
 
 from importlib import import_module

@@ -20,10 +20,8 @@ from pattern_lang.semantics.units import Unit
 from pattern_lang.solve.statements import with_mass
 
 NOISE = 2.0
-# A goal of which less than this is signal lies below the noise.
+# A goal of which less than this is signal is met by following noise mostly.
 SIGNAL = 0.5
-# No estimate gets longer than this because of directions.
-LONGEST = 100.0
 
 
 def verdicts(
@@ -48,6 +46,8 @@ def verdicts(
         problems.extend(_noisy(solution))
     if solution.softening is not None:
         problems.append(_without_directions(pattern, solution.softening))
+    elif solution.weights is not None and pattern.reliable is None:
+        problems.extend(_mostly_noise(solution))
     return tuple(problem.diagnostic() for problem in problems)
 
 
@@ -63,10 +63,6 @@ def draws_wanted(solution: Solution, margin: float = 1.5) -> float | None:
     below = solution.softening.below if solution.softening is not None else ()
     for goal, size in _sized((*solution.goals, *below)):
         ratios.append(margin * NOISE * (goal.stderr or 0.0) / size)
-        if goal.reliability is not None and goal.reliability < SIGNAL:
-            # Noise falls with the draws: (1 - r) / r times as many leave as much of it as signal.
-            share = max(goal.reliability, 1.0 / LONGEST)
-            ratios.append(min(margin * (1.0 - share) / share, LONGEST) ** 0.5)
     return max(ratios) ** 2
 
 
@@ -204,18 +200,13 @@ def _no_movement(
     return found
 
 
-def _noisy(solution: Solution) -> list[BelowNoise | MostlyNoise]:
-    found: list[BelowNoise | MostlyNoise] = []
+def _noisy(solution: Solution) -> list[BelowNoise]:
+    found: list[BelowNoise] = []
     goals = solution.goals
     if solution.softening is not None and not solution.softening.asked:
         goals = solution.softening.below
-    asked = solution.softening is not None and solution.softening.asked
     for goal, size in _sized(below_noise(goals)):
         stderr = goal.stderr or 0.0
-        if size >= NOISE * stderr:
-            if not asked:
-                found.append(_mostly_noise(goal))
-            continue
         found.append(
             BelowNoise(
                 span=goal.origin,
@@ -229,24 +220,24 @@ def _noisy(solution: Solution) -> list[BelowNoise | MostlyNoise]:
 
 
 def below_noise(goals: tuple[GoalOutcome, ...]) -> tuple[GoalOutcome, ...]:
-    """Return the goals that ask for less than two standard errors, or for more noise than signal.
+    """Return the goals that ask for less than two standard errors of what is predicted."""
+    return tuple(goal for goal, size in _sized(goals) if size < NOISE * (goal.stderr or 0.0))
 
-    The first is the error of what is predicted for given weights; the second, what weights that
-    are chosen on an estimate owe to its errors, which is not in their standard error.
+
+def _mostly_noise(solution: Solution) -> list[MostlyNoise]:
+    """Say which goals are met by following noise.
+
+    That is no part of the standard error of a prediction, which is of weights as they are.
     """
-    return tuple(
-        goal
-        for goal, size in _sized(goals)
-        if size < NOISE * (goal.stderr or 0.0)
-        or (goal.reliability is not None and goal.reliability < SIGNAL)
-    )
-
-
-def _mostly_noise(goal: GoalOutcome) -> MostlyNoise:
-    share = min(max(goal.reliability or 0.0, 0.0), 1.0)
-    return MostlyNoise(
-        span=goal.origin, observable=goal.observable or "", share=f"{100 * share:.0f} %"
-    )
+    return [
+        MostlyNoise(
+            span=goal.origin,
+            observable=goal.observable or "",
+            share=f"{100 * min(max(goal.reliability, 0.0), 1.0):.0f} %",
+        )
+        for goal, _ in _sized(solution.goals)
+        if goal.reliability is not None and goal.reliability < SIGNAL
+    ]
 
 
 def _without_directions(pattern: WeightPattern, softening: Softening) -> NotFollowed:

@@ -85,13 +85,15 @@ def prices_of(answer: Answer) -> Rule | None:
     if answer.w is None or result is None:
         return None
     if result.proof is not None:
-        return result.proof.rule
+        rule: Rule = result.proof.rule
+        return rule
     found = solve_structured(answer.program, answer.box, TOLERANCE)
     if found is None or found.proof is None:
         return None
     size = max(float(np.max(np.abs(answer.w - 1.0))), SAME)
     same = float(np.max(np.abs(found.w - answer.w))) <= SAME * size
-    return found.proof.rule if same else None
+    rule = found.proof.rule
+    return rule if same else None
 
 
 def _gives(

@@ -240,8 +240,10 @@ class MostlyNoise(Problem):
         "goal follow the noise of the estimate for the rest"
     )
     label: ClassVar[str] = "less than half of this is signal"
-    help: ClassVar[str] = "estimate with more draws, or leave out goals that pull against this one"
-    exit_status: ClassVar[int] = 4
+    help: ClassVar[str] = (
+        "estimate with more draws, or write `require reliable(50 %)` to follow signal only"
+    )
+    severity: ClassVar[Severity] = Severity.WARNING
 
     observable: str
     share: str
