@@ -147,7 +147,8 @@ def _row(outcome: GoalOutcome) -> Row:
     if observable is not None and observable not in source:
         source += f"  ({observable})"
     in_sd = "" if outcome.in_sd is None else f"{outcome.in_sd:+.2f}"
-    return Row(source, _limits(outcome) + unit, predicted, in_sd, "●" if outcome.binding else "")
+    binds = "soft" if outcome.softened else "●" if outcome.binding else ""
+    return Row(source, _limits(outcome) + unit, predicted, in_sd, binds)
 
 
 def _limits(outcome: GoalOutcome) -> str:
