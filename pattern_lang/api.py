@@ -23,10 +23,10 @@ from pattern_lang.syntax.bundle import FileBundle
 
 if TYPE_CHECKING:
     import numpy as np
-    from numpy.typing import NDArray
+    from numpy.typing import ArrayLike, NDArray
 
     from pattern_lang.estimate import Reporter
-    from pattern_lang.ir.solution import GoalOutcome
+    from pattern_lang.ir.solution import Direction, Frontier, GoalOutcome, Softening
     from pattern_lang.ir.susceptibility import Susceptibility
 
 
@@ -54,7 +54,11 @@ class Run:
 
     @property
     def goals(self) -> tuple[GoalOutcome, ...]:
-        """Return what was asked and what is predicted, goal by goal, in source order."""
+        """Return what was asked and what is predicted, goal by goal, in source order.
+
+        `predicted` and `stderr` are by all draws; `crossed` and `crossed_stderr` are by draws that
+        had no part in choosing the weights, where there are enough replicates of χ.
+        """
         return self._compiled.solution.goals
 
     @property
@@ -70,6 +74,35 @@ class Run:
         None when no fraction is.
         """
         return self._compiled.solution.dose
+
+    @property
+    def directions(self) -> tuple[Direction, ...]:
+        """Return the directions of the goals with their reliability, most reliable first."""
+        return self._compiled.solution.directions
+
+    @property
+    def softening(self) -> Softening | None:
+        """Return what of the goals the weights do not follow; None where they follow all."""
+        return self._compiled.solution.softening
+
+    @property
+    def frontier(self) -> Frontier | None:
+        """Return dose against effective sample size and risk, where it was asked for."""
+        return self._compiled.solution.frontier
+
+    def rule(self, chi: ArrayLike, groups: ArrayLike | None = None) -> NDArray[np.float64]:
+        """Return weights (m,) for units that were not in the program, from their χ.
+
+        chi: (k, m), a row for each of `susceptibility.observables`, estimated at the same
+        posterior and centred as χ is. groups: (m,) the field of `mass(w, across: …)`, where the
+        pattern has one. On the units of the program the rule gives their weights. The bounds on w
+        hold; what adds up over units (mean, goals) holds for the program's units only. Raises
+        PatternError where the weights depend on more than χ.
+        """
+        from pattern_lang.solve.rules import rule_of
+
+        compiled = self._compiled
+        return rule_of(compiled.pattern, compiled.estimate, compiled.solution).weights(chi, groups)
 
     @property
     def susceptibility(self) -> Susceptibility:
@@ -116,12 +149,14 @@ class Spec:
         reporter: Reporter | None = None,
         fresh: bool = False,
         workers: int | None = None,
+        frontier: bool = False,
     ) -> Run:
         """Estimate, solve and write one pattern into `out / pattern`.
 
         Without a name the spec has to have exactly one pattern. `fresh` ignores cached
-        estimates, `workers` is the number of processes that sample. An infeasible program is an
-        answer (`run.status`); anything that stops the work raises PatternError.
+        estimates, `workers` is the number of processes that sample, `frontier` solves at other
+        doses too. An infeasible program is an answer (`run.status`); anything that stops the work
+        raises PatternError.
         """
         from pattern_lang.estimate import SilentReporter
 
@@ -135,6 +170,7 @@ class Spec:
             reporter=reporter or SilentReporter(),
             fresh=fresh,
             workers=workers,
+            frontier=frontier,
         )
         return Run(compiled)
 

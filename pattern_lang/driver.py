@@ -129,14 +129,15 @@ def compile_pattern(
     fresh: bool = False,
     workers: int | None = None,
     control: bool = False,
+    frontier: bool = False,
     rank: Rank | None = None,
 ) -> Compiled:
     """Stages 4-6: estimate, solve and write one pattern into `out / name`.
 
     Patterns that have no name of their own in the spec are given as they are. With `control`, χ is
-    also estimated at nβ = 0, and compared. `rank` is given where other processes help with
-    `help_pattern`, and is the first of them. What an interrupted run left is gone on from, unless
-    `fresh`.
+    also estimated at nβ = 0, and compared; with `frontier`, the program is solved at other doses
+    too. `rank` is given where other processes help with `help_pattern`, and is the first of them.
+    What an interrupted run left is gone on from, unless `fresh`.
 
     An infeasible or unbounded program and an unsound estimate are answers: they are written too,
     and their diagnostics are errors. Raises PatternError for anything that stops the work before.
@@ -174,10 +175,27 @@ def compile_pattern(
         )
     solution = with_cross_fit(pattern, answer, solve_pattern(pattern, answer))
     findings = (*soundness(pattern.queries, answer), *verdicts(pattern, answer, solution))
+    if frontier:
+        solution, more = _traded(pattern, answer, solution, reporter)
+        findings = (*findings, *more)
     text, source = spec.source.text, spec.source.name
     emit(pattern, answer, solution, out / name, text, source, spec.parents, spec.parameters)
     written(cache, name)
     return Compiled(pattern, answer, solution, out / name, findings)
+
+
+def _traded(
+    pattern: WeightPattern, answer: Estimate, solution: Solution, reporter: Reporter
+) -> tuple[Solution, tuple[Diagnostic, ...]]:
+    """Return the solution with its frontier, or why there is none."""
+    from pattern_lang.solve import with_frontier
+    from pattern_lang.solve.frontier import MOST_POINTS
+
+    with reporter.progress(MOST_POINTS, "frontier") as task:
+        try:
+            return with_frontier(pattern, answer, solution, lambda: task.advance(1)), ()
+        except PatternError as error:
+            return solution, error.diagnostics
 
 
 def calibrate_patterns(

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 @click.option("--resume", is_flag=True, help="Go on with an interrupted run, as always happens.")
 @click.option("--fresh", is_flag=True, help="Start over: use no stored estimate and no checkpoint.")
 @click.option("--control", is_flag=True, help="Estimate at nβ = 0 too, and compare.")
+@click.option("--frontier", is_flag=True, help="Solve at other doses too: dose against cost.")
 @click.option("--jobs", type=click.IntRange(1), metavar="N", help="Processes that sample.")
 @params_option
 @search_option
@@ -36,6 +37,7 @@ def compile_(
     resume: bool,
     fresh: bool,
     control: bool,
+    frontier: bool,
     jobs: int | None,
     params: dict[str, str],
     search: tuple[str, ...],
@@ -57,7 +59,15 @@ def compile_(
     if not rank.leads:
         return _help(spec, names, Path(out), rank, jobs=jobs, control=control)
     return _compile_all(
-        spec, names, Path(out), output, rank, fresh=fresh, jobs=jobs, control=control
+        spec,
+        names,
+        Path(out),
+        output,
+        rank,
+        fresh=fresh,
+        jobs=jobs,
+        control=control,
+        frontier=frontier,
     )
 
 
@@ -106,6 +116,7 @@ def _compile_all(
     fresh: bool,
     jobs: int | None,
     control: bool,
+    frontier: bool,
 ) -> int:
     from pattern_lang.cli.progress import TerminalReporter
     from pattern_lang.cli.tables import print_outcome
@@ -126,6 +137,7 @@ def _compile_all(
             fresh=fresh,
             workers=jobs,
             control=control,
+            frontier=frontier,
             rank=rank,
         )
         print_outcome(compiled)

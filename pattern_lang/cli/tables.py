@@ -1,5 +1,7 @@
 """What `pat compile` prints: the table of goals, where the files are, what would be sampled."""
 
+from math import isfinite
+
 from attrs import frozen
 from rich.box import SIMPLE_HEAD
 from rich.console import Console
@@ -9,7 +11,7 @@ from rich.text import Text
 from pattern_lang.driver import Compiled
 from pattern_lang.ir.program import WeightPattern
 from pattern_lang.ir.queries import Queries
-from pattern_lang.ir.solution import GoalOutcome
+from pattern_lang.ir.solution import Frontier, FrontierPoint, GoalOutcome
 
 _NARROWEST = 100
 _FULL_BATCH = {
@@ -52,9 +54,40 @@ def print_outcome(compiled: Compiled) -> None:
         low, high = float(solution.weights.min()), float(solution.weights.max())
         figures = f"{solution.weights.size:,} weights from {_short(low)} to {_short(high)}"
         console.print(Text(f"{figures}, effective sample size {100 * share:.0f} %"))
+    if solution.frontier is not None:
+        _print_frontier(console, solution.frontier)
     how = f"sampled in {estimate.seconds:.1f} s" if estimate.sampled else "taken from the cache"
     console.print(Text(f"estimate: {how}"))
     console.print(Text(f"report:   {compiled.folder / 'report.html'}"), soft_wrap=True)
+
+
+def _print_frontier(console: Console, frontier: Frontier) -> None:
+    """Print the frontier, a line for each point; the dose of the weights is marked."""
+    fraction = frontier.kind == "fraction"
+    table = Table(title="frontier", title_justify="left", box=SIMPLE_HEAD)
+    headings = ("of the goals" if fraction else "dose", "effective sample size", "objective")
+    for heading in (*headings, "se / shift at most", ""):
+        table.add_column(heading, justify="right")
+    for place, point in enumerate(frontier.points):
+        dose = f"{100 * point.dose:.4g} %" if fraction else _short(point.dose)
+        risk = _largest_risk(point)
+        table.add_row(
+            dose,
+            f"{100 * point.ess:.1f} %",
+            _short(point.objective),
+            "" if risk is None else f"{100 * risk:.2g} %",
+            "● these weights" if place == frontier.chosen else "",
+        )
+    console.print(table)
+    if fraction and frontier.largest is not None:
+        share = f"{100 * frontier.largest:.4g} %"
+        console.print(Text(f"at most {share} of what the goals ask for is feasible"))
+
+
+def _largest_risk(point: FrontierPoint) -> float | None:
+    pairs = zip(point.predicted, point.stderr, strict=True)
+    shares = [error / abs(value) for value, error in pairs if value and isfinite(error)]
+    return max(shares) if shares and point.dose > 0 else None
 
 
 def _title(compiled: Compiled) -> Text:
@@ -114,7 +147,8 @@ def _row(outcome: GoalOutcome) -> Row:
     if observable is not None and observable not in source:
         source += f"  ({observable})"
     in_sd = "" if outcome.in_sd is None else f"{outcome.in_sd:+.2f}"
-    return Row(source, _limits(outcome) + unit, predicted, in_sd, "●" if outcome.binding else "")
+    binds = "soft" if outcome.softened else "●" if outcome.binding else ""
+    return Row(source, _limits(outcome) + unit, predicted, in_sd, binds)
 
 
 def _limits(outcome: GoalOutcome) -> str:

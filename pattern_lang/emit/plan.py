@@ -1,6 +1,7 @@
 """`plan.json`: what was asked, what is predicted, and what the folder holds. Written last."""
 
 from collections.abc import Mapping, Sequence
+from math import isfinite
 from typing import Any
 
 import attrs
@@ -8,7 +9,7 @@ import attrs
 from pattern_lang.emit.documents import posterior_document, sampler_document, span_location
 from pattern_lang.emit.figures import weight_figures
 from pattern_lang.ir.program import WeightPattern
-from pattern_lang.ir.solution import Direction, GoalOutcome, Solution
+from pattern_lang.ir.solution import Direction, Frontier, GoalOutcome, Softening, Solution
 from pattern_lang.ir.susceptibility import Estimate
 
 PLAN_SCHEMA = "pattern-lang/plan/1"
@@ -47,6 +48,8 @@ def outcome_document(outcome: GoalOutcome) -> dict[str, Any]:
         "predicted_sd": outcome.in_sd,
         "dual": outcome.dual,
         "binding": bool(outcome.binding),
+        "softened": bool(outcome.softened),
+        "reliability": outcome.reliability,
     }
 
 
@@ -94,6 +97,11 @@ def plan_document(
         },
         "conflict": conflict_document(solution),
         "directions": [_direction(item) for item in solution.directions],
+        "reliable": None
+        if pattern.reliable is None
+        else {"at": pattern.reliable.at, "rest": pattern.reliable.rest},
+        "softening": _softening(solution.softening),
+        "frontier": _frontier(solution.frontier),
         "certificate": solution.certificate,
         "weights": _weights(solution),
         "nbeta": estimate.susceptibility.nbeta,
@@ -110,6 +118,47 @@ def plan_document(
 def _direction(direction: Direction) -> dict[str, Any]:
     loadings = dict(zip(direction.observables, direction.loadings, strict=True))
     return {"reliability": direction.reliability, "loadings": loadings}
+
+
+def _softening(softening: Softening | None) -> dict[str, Any] | None:
+    """Return which directions of the binding goals the weights do not follow."""
+    if softening is None:
+        return None
+    first = len(softening.directions) - softening.count
+    return {
+        "below": softening.at,
+        "rest": softening.rest,
+        "because": "asked" if softening.asked else "goal below noise",
+        "goals_below_noise": [item.source for item in softening.below],
+        "directions": [
+            {**_direction(item), "kept": place < first}
+            for place, item in enumerate(softening.directions)
+        ],
+    }
+
+
+def _frontier(frontier: Frontier | None) -> dict[str, Any] | None:
+    if frontier is None:
+        return None
+    return {
+        "kind": frontier.kind,
+        "largest": frontier.largest,
+        "chosen": frontier.chosen,
+        "units": dict(zip(frontier.observables, frontier.units, strict=True)),
+        "points": [
+            {
+                "dose": point.dose,
+                "effective_sample_size": point.ess,
+                "objective": point.objective,
+                "predicted": dict(zip(frontier.observables, point.predicted, strict=True)),
+                "stderr": {
+                    name: error if isfinite(error) else None
+                    for name, error in zip(frontier.observables, point.stderr, strict=True)
+                },
+            }
+            for point in frontier.points
+        ],
+    }
 
 
 def _weights(solution: Solution) -> dict[str, float] | None:

@@ -234,6 +234,20 @@ class Objective:
 
 
 @frozen
+class Reliable:
+    """`require reliable(at, rest: …)`: what becomes of directions that are mostly noise.
+
+    Directions of what the goals ask for keep a share of signal; where it is below `at`, they are
+    `soft` (missed at a price that their noise sets) or `dropped`.
+    """
+
+    at: float
+    rest: str
+    source: str = ""
+    origin: Span | None = field(default=None, eq=False, repr=False)
+
+
+@frozen
 class Schedule:
     """When the weights apply: `once`, `ramp` or `online`, with its settings."""
 
@@ -263,3 +277,4 @@ class WeightPattern:
     schedule: Schedule
     targets: tuple[EmitTarget, ...]
     origin: Span | None = field(default=None, eq=False, repr=False)
+    reliable: Reliable | None = None

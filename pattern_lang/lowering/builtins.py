@@ -281,6 +281,10 @@ def _arm(call: Invocation) -> Value:
     return Recipe(call.name, of, row, tuple(d.real for d in doses if isinstance(d, Num)))
 
 
+def _reliable(call: Invocation) -> Value:
+    return settings.reliable(call.values, call.written, call.span)
+
+
 def _table() -> dict[str, Callable[[Invocation], Value]]:
     samplers = {s.name for s in SETTINGS if s.result == SAMPLER}
     return {
@@ -294,6 +298,7 @@ def _table() -> dict[str, Callable[[Invocation], Value]]:
         "restrict": _restrict,
         "pc": _pc,
         "component": _component,
+        "reliable": _reliable,
         **{name: _atom(name) for name in WEIGHT_ATOMS},
         **{s.name: _sampler if s.name in samplers else _schedule for s in SETTINGS},
         **{s.name: _arm for s in ARMS},

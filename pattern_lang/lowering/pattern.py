@@ -18,7 +18,7 @@ from pattern_lang.lowering.constraints import (
 )
 from pattern_lang.lowering.evaluate import Evaluator
 from pattern_lang.lowering.goals import Asked, contradictions, goals, move
-from pattern_lang.lowering.naming import renamed
+from pattern_lang.lowering.naming import renamed, statement_text
 from pattern_lang.lowering.settings import default_sampler
 from pattern_lang.lowering.values import Body, Environment, LoweringError, Weighted
 from pattern_lang.semantics.scope import Local
@@ -39,6 +39,7 @@ class _Collected:
     sampler: Sampler = field(factory=default_sampler)
     schedule: ir.Schedule = field(factory=lambda: ir.Schedule("once"))
     targets: list[ir.EmitTarget] = field(factory=list)
+    reliable: ir.Reliable | None = None
     problems: list[Problem] = field(factory=list)
     whole: bool = True
     single: dict[str, Span] = field(factory=dict)
@@ -125,6 +126,12 @@ def _statement(
             with evaluator.inside(expression.span):
                 _statements(evaluator, rules.symbol.declaration.body, rules.environment, out)
             out.problems[before:] = _reached_through(rules, out.problems[before:])
+        case ast.Clause(keyword="require", expression=ast.Call() as call):
+            out.only_one("`reliable`", statement)
+            asked = evaluator(call, env)
+            assert isinstance(asked, ir.Reliable)
+            text = statement_text(statement.span)
+            out.reliable = evolve(asked, source=text, origin=statement.span)
         case ast.Clause(keyword="require"):
             found, about = constraints(evaluator, statement, env)
             names = _ask(out.asked, about, statement)
@@ -187,6 +194,7 @@ def _assemble(body: Body, reweight: Reweight, out: _Collected) -> ir.WeightPatte
         schedule=out.schedule,
         targets=tuple(out.targets),
         origin=declaration.span,
+        reliable=out.reliable,
     )
 
 

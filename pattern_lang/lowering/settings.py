@@ -8,7 +8,7 @@ from pattern_lang.diagnostics import Span
 from pattern_lang.diagnostics.catalogue.types import PathLeavesFolder, ValueOutOfRange
 from pattern_lang.diagnostics.suggest import closest
 from pattern_lang.files import misplaced
-from pattern_lang.ir.program import EmitTarget, Schedule
+from pattern_lang.ir.program import EmitTarget, Reliable, Schedule
 from pattern_lang.ir.queries import COVARIANCE, PATHWISE, Sampler
 from pattern_lang.ir.sources import Argument
 from pattern_lang.lowering.values import LoweringError, Num, Value
@@ -24,6 +24,8 @@ CLOSED_FORM_DRAWS = 1600
 """`laplace` takes so many draws, in antithetic pairs, as a single chain."""
 
 ESTIMATORS = (COVARIANCE, PATHWISE)
+RESTS = ("soft", "dropped")
+"""What becomes of directions that are not reliable."""
 
 _Check = tuple[str, Callable[[float], bool]]
 _POSITIVE: _Check = ("above zero", lambda x: x > 0)
@@ -84,18 +86,37 @@ def sampler(
 
 
 def _estimator(values: Mapping[str, Value], written: Mapping[str, ast.Expression]) -> str:
-    if "estimator" not in values:
-        return COVARIANCE
-    found = str(values["estimator"])
-    if found in ESTIMATORS:
+    return _one_of("estimator", ESTIMATORS, values, written)
+
+
+def reliable(
+    values: Mapping[str, Value], written: Mapping[str, ast.Expression], span: Span
+) -> Reliable:
+    """Return what `reliable(…)` asks for; the least reliability is a share."""
+    at = values["at"]
+    assert isinstance(at, Num)
+    if not 0 <= at.value <= 1:
+        raise LoweringError(_out_of_range("at", "between 0 % and 100 %", written["at"]))
+    return Reliable(at.real, _one_of("rest", RESTS, values, written), origin=span)
+
+
+def _one_of(
+    name: str,
+    known: tuple[str, str],
+    values: Mapping[str, Value],
+    written: Mapping[str, ast.Expression],
+) -> str:
+    """Return a word out of two, the first of them where nothing is written."""
+    found = str(values.get(name, known[0]))
+    if found in known:
         return found
     raise LoweringError(
         ValueOutOfRange(
-            span=written["estimator"].span,
-            name="`estimator`",
-            condition=" or ".join(f'"{name}"' for name in ESTIMATORS),
+            span=written[name].span,
+            name=f"`{name}`",
+            condition=" or ".join(f'"{word}"' for word in known),
             value="neither of the two",
-            advice=closest(found, ESTIMATORS, f'leave it out for "{COVARIANCE}"'),
+            advice=closest(found, known, f'leave it out for "{known[0]}"'),
         )
     )
 

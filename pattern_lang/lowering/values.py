@@ -119,6 +119,7 @@ Value = (
     | Sampler
     | ir.Schedule
     | ir.EmitTarget
+    | ir.Reliable
     | Body
     | Optimizer
     | Recipe

@@ -11,6 +11,7 @@ from pattern_lang.semantics.types import (
     ARM,
     BOOL,
     COMPONENT,
+    CONSTRAINT,
     DATA,
     INT,
     MODEL,
@@ -297,11 +298,19 @@ ARMS = (
     ),
 )
 
+RELIABLE = Signature(
+    "reliable",
+    (needs("at", REAL), takes("rest", STRING)),
+    CONSTRAINT,
+    doc="Follow only directions of the goals whose share of signal is large enough.",
+)
+
 _ALL = (
     *MODELS,
     *DATA_SOURCES,
     *OBSERVABLES,
     *WEIGHT_ATOMS,
+    RELIABLE,
     *SETTINGS,
     *OPTIMIZERS,
     *TARGETS,

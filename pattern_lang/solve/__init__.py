@@ -1,7 +1,9 @@
 """From goals and an estimate to weights, or to the reason why there are none.
 
 `solve_pattern` and `verdicts` serve the compiler. `WeightProgram` with the constraint and
-objective values is the same solver on a matrix of your own.
+objective values is the same solver on a matrix of your own. `with_cross_fit` adds what other draws
+say of a solution (`crossfit`, `halving`), `with_frontier` what other doses would cost (`frontier`);
+`soften` keeps weights from following noise (`reliability`), `rules` gives weights to new units.
 """
 
 from importlib import import_module
@@ -27,6 +29,7 @@ if TYPE_CHECKING:
     )
     from pattern_lang.solve.crossfit import with_cross_fit
     from pattern_lang.solve.findings import draws_wanted, verdicts
+    from pattern_lang.solve.frontier import with_frontier
     from pattern_lang.solve.problem import WeightProgram, WeightSolution
 
 __all__ = [
@@ -50,6 +53,7 @@ __all__ = [
     "solve_pattern",
     "verdicts",
     "with_cross_fit",
+    "with_frontier",
 ]
 
 
@@ -60,8 +64,8 @@ def __getattr__(name: str) -> Any:
     home = "constraints"
     if name in ("WeightProgram", "WeightSolution"):
         home = "problem"
-    elif name == "with_cross_fit":
-        home = "crossfit"
+    elif name in ("with_cross_fit", "with_frontier"):
+        home = "crossfit" if name == "with_cross_fit" else "frontier"
     elif name in ("solve_pattern", "draws_wanted", "verdicts"):
         home = "assemble" if name == "solve_pattern" else "findings"
     return getattr(import_module(f"{__name__}.{home}"), name)

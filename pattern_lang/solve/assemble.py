@@ -1,16 +1,19 @@
 """From a pattern and its estimate to a solution, in the words of the source."""
 
+from math import isfinite, nan
 from typing import Any
 
+import attrs
 import numpy as np
 
 from pattern_lang.diagnostics import PatternError
 from pattern_lang.diagnostics.catalogue.verdicts import NotConvex, UnusableResponse
-from pattern_lang.ir.program import WeightPattern
-from pattern_lang.ir.solution import Solution
+from pattern_lang.ir.program import Reliable, WeightPattern
+from pattern_lang.ir.solution import GoalOutcome, Softening, Solution
 from pattern_lang.ir.susceptibility import Estimate
 from pattern_lang.solve.certificate import certify
 from pattern_lang.solve.estimated import Estimated
+from pattern_lang.solve.findings import below_noise
 from pattern_lang.solve.infeasible import conflict, fraction
 from pattern_lang.solve.normal import NormalProgram, Vector
 from pattern_lang.solve.optimize import Answer, optimize
@@ -20,6 +23,7 @@ from pattern_lang.solve.prices import Final
 from pattern_lang.solve.resolve import resolve
 from pattern_lang.solve.rewrite import UnsupportedError, standard
 from pattern_lang.solve.rounding import Weights, to_float32
+from pattern_lang.solve.soften import HALF, Softened, System, directions_of, soften, system_of
 from pattern_lang.solve.statements import Statement, statements_of
 from pattern_lang.solve.threads import one_thread_each
 
@@ -45,10 +49,70 @@ def _solved(pattern: WeightPattern, data: Estimated) -> Solution:
     _check(data)
     statements = statements_of(pattern, data)
     program = program_of(pattern, statements, data)
+    hard = optimize(program, TOLERANCE)
+    if hard.w is None:
+        return _without_weights(hard, statements, data)
+    exact = _with_weights(hard, statements, data)
+    system = system_of(statements, data, hard) if hard.status == "optimal" else None
+    if system is None:
+        return exact
+    exact = attrs.evolve(exact, goals=_with_shares(exact.goals, statements, system))
+    below = below_noise(exact.goals)
+    policy = pattern.reliable or (HALF if below else None)
+    if policy is None:
+        return exact
+    found = soften(program, statements, data, hard, policy, TOLERANCE, system)
+    return exact if found is None else _softened(found, policy, below, statements, data)
+
+
+def _softened(
+    found: Softened,
+    policy: Reliable,
+    below: tuple[GoalOutcome, ...],
+    statements: tuple[Statement, ...],
+    data: Estimated,
+) -> Solution:
+    asked = policy is not HALF
+    system = found.system
+    solution = _with_weights(found.answer, statements, data, found)
+    return attrs.evolve(
+        solution,
+        goals=_with_shares(solution.goals, statements, system),
+        softening=Softening(
+            at=policy.at,
+            rest=found.rest,
+            asked=asked,
+            directions=directions_of(system.asks, system.on_rows, system.reliability, data),
+            count=system.reliability.size - found.kept,
+            below=() if asked else below,
+        ),
+    )
+
+
+def _with_shares(
+    goals: tuple[GoalOutcome, ...],
+    statements: tuple[Statement, ...],
+    system: System,
+) -> tuple[GoalOutcome, ...]:
+    """Say of the goals in a system which share of what they ask for is signal."""
+    shares = {id(ask): share for ask, share in zip(system.asks, system.shares, strict=True)}
+    asks = (ask for statement in statements for ask in statement.asks)
+    return tuple(
+        attrs.evolve(goal, reliability=share if isfinite(share) else None)
+        for goal, ask in zip(goals, asks, strict=True)
+        for share in (float(shares.get(id(ask), nan)),)
+    )
+
+
+def answer_of(pattern: WeightPattern, data: Estimated, policy: Reliable | None) -> Answer:
+    """Return the answer to a pattern, softened where there is a policy and weights to soften."""
+    statements = statements_of(pattern, data)
+    program = program_of(pattern, statements, data)
     answer = optimize(program, TOLERANCE)
-    if answer.w is None:
-        return _without_weights(answer, statements, data)
-    return _with_weights(answer, statements, data)
+    if policy is None or answer.status != "optimal":
+        return answer
+    found = soften(program, statements, data, answer, policy, TOLERANCE)
+    return answer if found is None else found.answer
 
 
 def program_of(
@@ -97,14 +161,19 @@ def _check(data: Estimated) -> None:
         raise PatternError([UnusableResponse(what=what)])
 
 
-def _with_weights(answer: Answer, statements: tuple[Statement, ...], data: Estimated) -> Solution:
+def _with_weights(
+    answer: Answer,
+    statements: tuple[Statement, ...],
+    data: Estimated,
+    softened: Softened | None = None,
+) -> Solution:
     assert answer.w is not None
     assert answer.result is not None
     weights = _rounded(answer, answer.w)
     final = Final(weights.astype(np.float64), answer)
     certificate = certify(answer, final.w)
     accurate = answer.status == "optimal" and certificate.worst <= ACCEPTED
-    goals, constraints = _outcomes(statements, data, final, answer.dose)
+    goals, constraints = _outcomes(statements, data, final, answer.dose, softened)
     return Solution(
         status="optimal" if accurate else "inaccurate",
         weights=weights,
@@ -136,9 +205,19 @@ def _without_weights(
 
 
 def _outcomes(
-    statements: tuple[Statement, ...], data: Estimated, final: Final | None, dose: float | None
+    statements: tuple[Statement, ...],
+    data: Estimated,
+    final: Final | None,
+    dose: float | None,
+    softened: Softened | None = None,
 ) -> tuple[Any, Any]:
-    goals = [o for s in statements if s.is_goal for o in outcomes(s, data, final, dose)]
+    prices = {} if softened is None else softened.prices
+    goals = [
+        o
+        for s in statements
+        if s.is_goal
+        for o in outcomes(s, data, final, dose, prices.get(s.number))
+    ]
     others = [o for s in statements if not s.is_goal for o in outcomes(s, data, final, dose)]
     return tuple(goals), tuple(others)
 

@@ -14,14 +14,14 @@ import numpy as np
 from attrs import frozen
 
 from pattern_lang.ir.noise import Noise
-from pattern_lang.ir.program import WeightPattern
+from pattern_lang.ir.program import Reliable, WeightPattern
 from pattern_lang.ir.solution import Solution
 from pattern_lang.ir.susceptibility import Estimate
-from pattern_lang.solve.assemble import TOLERANCE, program_of
+from pattern_lang.solve.assemble import answer_of
 from pattern_lang.solve.estimated import Estimated
 from pattern_lang.solve.normal import Vector
-from pattern_lang.solve.optimize import optimize
 from pattern_lang.solve.reliability import directions
+from pattern_lang.solve.soften import HALF
 from pattern_lang.solve.statements import statements_of
 
 # Two replicates in each half, or there is no standard error.
@@ -47,9 +47,12 @@ class CrossFitted:
         return self.predicted / self.in_sample if self.in_sample else None
 
 
-def cross_fit(pattern: WeightPattern, estimate: Estimate) -> tuple[CrossFitted, ...] | None:
+def cross_fit(
+    pattern: WeightPattern, estimate: Estimate, policy: Reliable | None = None
+) -> tuple[CrossFitted, ...] | None:
     """Return the cross-fitted prediction of every observable of a goal, in order of the goals.
 
+    policy: what becomes of directions that are mostly noise, on each half by its own noise.
     None where there are too few replicates of χ, or one half has no weights. What the noise's
     basis leaves out is the same in both halves, and counts as if it were known. Raises
     PatternError where the pattern cannot be served, as `solve_pattern` does.
@@ -57,7 +60,7 @@ def cross_fit(pattern: WeightPattern, estimate: Estimate) -> tuple[CrossFitted, 
     if estimate.susceptibility.noise.count < FEWEST:
         return None
     one, other = (Estimated(half) for half in halves(estimate))
-    chosen = [_weights(pattern, data) for data in (one, other)]
+    chosen = [_weights(pattern, data, policy) for data in (one, other)]
     if chosen[0] is None or chosen[1] is None:
         return None
     asks = [ask for s in statements_of(pattern, Estimated(estimate)) for ask in s.asks]
@@ -80,7 +83,7 @@ def with_cross_fit(pattern: WeightPattern, estimate: Estimate, solution: Solutio
     solution = attrs.evolve(solution, directions=known) if known else solution
     if solution.status != "optimal" or not solution.goals:
         return solution
-    found = cross_fit(pattern, estimate)
+    found = cross_fit(pattern, estimate, policy_of(pattern, solution))
     if found is None:
         return solution
     goals = (
@@ -88,6 +91,11 @@ def with_cross_fit(pattern: WeightPattern, estimate: Estimate, solution: Solutio
         for goal, item in zip(solution.goals, found, strict=True)
     )
     return attrs.evolve(solution, goals=tuple(goals))
+
+
+def policy_of(pattern: WeightPattern, solution: Solution) -> Reliable | None:
+    """Return what a solution did about directions that are mostly noise."""
+    return pattern.reliable or (HALF if solution.softening is not None else None)
 
 
 def halves(estimate: Estimate) -> tuple[Estimate, Estimate]:
@@ -115,9 +123,8 @@ def _part(estimate: Estimate, part: slice) -> Estimate:
     return attrs.evolve(estimate, susceptibility=found)
 
 
-def _weights(pattern: WeightPattern, data: Estimated) -> Vector | None:
-    program = program_of(pattern, statements_of(pattern, data), data)
-    answer = optimize(program, TOLERANCE)
+def _weights(pattern: WeightPattern, data: Estimated, policy: Reliable | None) -> Vector | None:
+    answer = answer_of(pattern, data, policy)
     return answer.w if answer.status == "optimal" else None
 
 

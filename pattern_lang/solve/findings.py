@@ -8,16 +8,20 @@ from pattern_lang.diagnostics.catalogue.verdicts import (
     BelowNoise,
     Inaccurate,
     Infeasible,
+    MostlyNoise,
     NoMovement,
+    NotFollowed,
     Unbounded,
 )
 from pattern_lang.ir.program import Amount, Goal, Move, WeightPattern
-from pattern_lang.ir.solution import GoalOutcome, Solution
+from pattern_lang.ir.solution import Direction, GoalOutcome, Softening, Solution
 from pattern_lang.ir.susceptibility import Estimate
 from pattern_lang.semantics.units import Unit
 from pattern_lang.solve.statements import with_mass
 
 NOISE = 2.0
+# A goal of which less than this is signal is met by following noise mostly.
+SIGNAL = 0.5
 
 
 def verdicts(
@@ -40,6 +44,10 @@ def verdicts(
             problems.extend(_no_movement(pattern, estimate, solution))
     if solution.weights is not None:
         problems.extend(_noisy(solution))
+    if solution.softening is not None:
+        problems.append(_without_directions(pattern, solution.softening))
+    elif solution.weights is not None and pattern.reliable is None:
+        problems.extend(_mostly_noise(solution))
     return tuple(problem.diagnostic() for problem in problems)
 
 
@@ -52,7 +60,8 @@ def draws_wanted(solution: Solution, margin: float = 1.5) -> float | None:
     if solution.weights is None:
         return None
     ratios = [0.0]
-    for goal, size in _sized(solution):
+    below = solution.softening.below if solution.softening is not None else ()
+    for goal, size in _sized((*solution.goals, *below)):
         ratios.append(margin * NOISE * (goal.stderr or 0.0) / size)
     return max(ratios) ** 2
 
@@ -193,24 +202,86 @@ def _no_movement(
 
 def _noisy(solution: Solution) -> list[BelowNoise]:
     found: list[BelowNoise] = []
-    for goal, size in _sized(solution):
+    goals = solution.goals
+    if solution.softening is not None and not solution.softening.asked:
+        goals = solution.softening.below
+    for goal, size in _sized(below_noise(goals)):
         stderr = goal.stderr or 0.0
-        if size < NOISE * stderr:
-            found.append(
-                BelowNoise(
-                    span=goal.origin,
-                    observable=goal.observable or "",
-                    requested=f"{size:.3g} {goal.unit}",
-                    stderr=f"{stderr:.3g} {goal.unit}",
-                    twice=f"{NOISE * stderr:.3g} {goal.unit}",
-                )
+        found.append(
+            BelowNoise(
+                span=goal.origin,
+                observable=goal.observable or "",
+                requested=f"{size:.3g} {goal.unit}",
+                stderr=f"{stderr:.3g} {goal.unit}",
+                twice=f"{NOISE * stderr:.3g} {goal.unit}",
             )
+        )
     return found
 
 
-def _sized(solution: Solution) -> Iterator[tuple[GoalOutcome, float]]:
+def below_noise(goals: tuple[GoalOutcome, ...]) -> tuple[GoalOutcome, ...]:
+    """Return the goals that ask for less than two standard errors of what is predicted."""
+    return tuple(goal for goal, size in _sized(goals) if size < NOISE * (goal.stderr or 0.0))
+
+
+def _mostly_noise(solution: Solution) -> list[MostlyNoise]:
+    """Say which goals are met by following noise.
+
+    That is no part of the standard error of a prediction, which is of weights as they are.
+    """
+    return [
+        MostlyNoise(
+            span=goal.origin,
+            observable=goal.observable or "",
+            share=f"{100 * min(max(goal.reliability, 0.0), 1.0):.0f} %",
+        )
+        for goal, _ in _sized(solution.goals)
+        if goal.reliability is not None and goal.reliability < SIGNAL
+    ]
+
+
+def _without_directions(pattern: WeightPattern, softening: Softening) -> NotFollowed:
+    """Say which directions of the goals the weights do not follow."""
+    dropped = softening.directions[len(softening.directions) - softening.count :]
+    least = dropped[-1]
+    asked = pattern.reliable if softening.asked else None
+    done = "softened" if softening.rest == "soft" else "dropped"
+    return NotFollowed(
+        span=asked.origin if asked else next(g.origin for g in softening.below),
+        count=_directions(softening.count, len(softening.directions)),
+        done=done,
+        worst=" ".join(_loading(*item) for item in _largest(least)).removeprefix("+ "),
+        reliability=f"{100 * least.reliability:.0f} %",
+        at=f"{100 * softening.at:g} %",
+        why="as the spec asks" if asked else "as a goal lies below the noise",
+        advice="ask for less precision with `hold … within`, or estimate with more draws"
+        if asked
+        else "estimate with more draws, or meet every goal exactly: `require reliable(0 %)`",
+    )
+
+
+def _directions(count: int, total: int) -> str:
+    if count == total:
+        return "the direction of the goals is" if total == 1 else f"all {total} directions are"
+    return f"{count} of {total} directions of the goals " + ("is" if count == 1 else "are")
+
+
+def _largest(direction: Direction) -> list[tuple[str, float]]:
+    """Return the three observables with the largest loadings, positive ones first."""
+    pairs = sorted(
+        zip(direction.observables, direction.loadings, strict=True), key=lambda p: -abs(p[1])
+    )
+    sign = 1.0 if pairs[0][1] > 0 else -1.0
+    return [(name, sign * loading) for name, loading in pairs[:3] if abs(loading) >= 0.05]
+
+
+def _loading(name: str, loading: float) -> str:
+    return f"{'+' if loading > 0 else '-'} {abs(loading):.2f} {name}"
+
+
+def _sized(goals: tuple[GoalOutcome, ...]) -> Iterator[tuple[GoalOutcome, float]]:
     """Yield the goals that ask for a shift of some size with a known error, and that size."""
-    for goal in solution.goals:
+    for goal in goals:
         sizes = [abs(limit) for limit in goal.requested if limit is not None]
         if goal.kind != "hold" and sizes and sizes[0] and goal.stderr is not None:
             yield goal, sizes[0]

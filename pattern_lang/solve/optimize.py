@@ -52,15 +52,22 @@ class Answer:
 
 
 def optimize(
-    program: NormalProgram, tolerance: float = 1e-8, engine: Engine = solve_conic
+    program: NormalProgram,
+    tolerance: float = 1e-8,
+    engine: Engine = solve_conic,
+    start: Vector | None = None,
 ) -> Answer:
-    """Solve a normal program; raises UnsupportedError where it is not convex."""
+    """Solve a normal program; raises UnsupportedError where it is not convex.
+
+    start: where a search by passes over the data begins, the `start` of a proof of the same program
+    with other limits.
+    """
     program = standard(program)
     box = box_of(program)
     if box.crossed:
         return Answer("infeasible", None, 0.0, program, box, None)
     if not program.has_dose:
-        return _minimise(program, box, 1.0, tolerance, engine)
+        return _minimise(program, box, 1.0, tolerance, engine, start)
     program = program.with_dose_unit()
     dose_atom = next(a for c in program.constraints for _, a in c.terms if isinstance(a, Dose))
     highest = attrs.evolve(program, cost=((-1.0, dose_atom),))

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from math import isfinite
 
+import attrs
 import numpy as np
 
 from pattern_lang.ir import program as ir
@@ -18,18 +19,44 @@ TIGHT = 1e-6
 
 
 def outcomes(
-    statement: Statement, data: Estimated, final: Final | None, dose: float | None
+    statement: Statement,
+    data: Estimated,
+    final: Final | None,
+    dose: float | None,
+    softened: tuple[float, ...] | None = None,
 ) -> tuple[GoalOutcome, ...]:
-    """Return one outcome per observable of a goal, or one for a constraint."""
+    """Return one outcome per observable of a goal, or one for a constraint.
+
+    softened: the prices of a goal that stands in the program by combinations only.
+    """
     if not statement.is_goal:
         return (_of_constraint(statement, data, final),)
     prices = final.prices(statement.number) if final is not None else ()
+    prices = prices if softened is None else softened
     if statement.kind == "hold":
         prices = (sum(abs(price) for price in prices),) if prices else ()
-    return tuple(
+    found = tuple(
         _of_goal(statement, ask, data, final, prices[i] if prices else None, dose)
         for i, ask in enumerate(statement.asks)
     )
+    if softened is None:
+        return found
+    return tuple(
+        attrs.evolve(goal, softened=missed(goal, data.row(ask.observable).length), binding=True)
+        for goal, ask in zip(found, statement.asks, strict=True)
+    )
+
+
+def missed(goal: GoalOutcome, size: float) -> bool:
+    """Tell whether a prediction lies outside of what was asked; size: the length of its row."""
+    lower, upper = goal.requested
+    if goal.predicted is None:
+        return False
+    below = -np.inf if lower is None else lower
+    above = np.inf if upper is None else upper
+    off = max(below - goal.predicted, goal.predicted - above)
+    ends = [abs(end) for end in (lower, upper) if end is not None]
+    return off > 1e-3 * max(*ends, 1e-6 * size)
 
 
 def _of_goal(

@@ -1,19 +1,22 @@
 """`WeightProgram`: the solver alone, on your own response matrix."""
 
 from collections.abc import Iterable
+from functools import cached_property
 from typing import Any
 
 import attrs
 import numpy as np
-from attrs import field, frozen
-from numpy.typing import ArrayLike, NDArray
+from attrs import define, field, frozen
+from numpy.typing import ArrayLike
 
 from pattern_lang.diagnostics import PatternError
 from pattern_lang.diagnostics.catalogue.verdicts import NotConvex, UnusableResponse
 from pattern_lang.ir import program as ir
+from pattern_lang.ir.noise import Noise
 from pattern_lang.solve import constraints as given
 from pattern_lang.solve.certificate import certify
 from pattern_lang.solve.constraints import Constraint, Maximize, Objective, Row, SumSquares
+from pattern_lang.solve.halving import halves_of, stderr_of
 from pattern_lang.solve.infeasible import conflict, fraction
 from pattern_lang.solve.normal import Affine, NormalConstraint, NormalProgram, Square, Terms, Vector
 from pattern_lang.solve.normalise import Context, normalise, refuse
@@ -21,12 +24,14 @@ from pattern_lang.solve.optimize import Answer, optimize
 from pattern_lang.solve.prices import Final
 from pattern_lang.solve.response import Response, RowOf
 from pattern_lang.solve.rewrite import UnsupportedError
+from pattern_lang.solve.rules import prices_of
+from pattern_lang.solve.structured.proof import Rule
 from pattern_lang.solve.threads import one_thread_each
 
 ACCEPTED = 1e-5
 
 
-@frozen(eq=False)
+@define(frozen=True, slots=False, eq=False)
 class WeightSolution:
     """The answer to a `WeightProgram`; arrays are None where there is no point.
 
@@ -38,8 +43,9 @@ class WeightSolution:
     constraint, how fast the objective worsens as its limits tighten by one (>= 0), or as the
     right side of an equality rises. conflict: numbers of the constraints in a minimal clashing
     set; `len(constraints)` stands for an added `Mean(1)`. passes: over the response, or
-    iterations of an engine that makes none. rule: weights for units that were not in the program
-    (see `structured.proof.Rule`), None where the engine has none.
+    iterations of an engine that makes none. crossed, crossed_stderr: (m,) shifts of all rows that
+    weights chosen on one half of the draws cause by the other half, averaged over both ways, and
+    their standard errors; None where the program knows no halves (see `WeightProgram`).
     """
 
     status: str
@@ -52,11 +58,29 @@ class WeightSolution:
     certificate: dict[str, Any]
     passes: int
     conflict: tuple[int, ...] = ()
-    rule: Any = None
+    crossed: Vector | None = None
+    crossed_stderr: Vector | None = None
+    origin: Answer | Rule | None = field(default=None, repr=False)
+
+    @cached_property
+    def rule(self) -> Rule | None:
+        """Return the rule that the weights follow, None where they depend on more than the rows.
+
+        `rule.weights(columns)` are weights (k,) for units that were not in the program, from their
+        columns (m, k) of the response; with groups, `rule.weights(columns, codes)`. Bounds hold for
+        them; what adds up over units holds for the units of the program.
+        """
+        return prices_of(self.origin) if isinstance(self.origin, Answer) else self.origin
 
 
 def _tuple(constraints: Iterable[Constraint]) -> tuple[Constraint, ...]:
     return tuple(constraints)
+
+
+def _shape(numbers: Any) -> tuple[int, ...]:
+    if isinstance(numbers, Noise):
+        return numbers.loadings.shape[1], numbers.units
+    return tuple(np.shape(numbers))
 
 
 def _objective() -> Objective:
@@ -71,8 +95,10 @@ class WeightProgram:
     `shape` and `block(columns)`; read in blocks of columns, so it may be larger than memory, and
     where it is float32, what is summed is summed in float64. `beta` multiplies it.
     names: (m,) of the rows. stderr: (m, n) standard errors of the response's entries before
-    `beta`, or (S, m, n) replicates of it, which carry the errors that units share; entries alone
-    are taken as independent, which understates the noise of χ. groups: (n,) labels for `Mass`.
+    `beta`, or (S, m, n) replicates of it, or a `pattern_lang.ir.noise.Noise`, which carry the
+    errors that units share; entries alone are taken as independent, which understates the noise
+    of χ. halves: two responses (m, n) from separate draws, for cross-fitted predictions; from four
+    replicates on, their halves serve as well. groups: (n,) labels for `Mass`.
     """
 
     response: Any
@@ -82,6 +108,7 @@ class WeightProgram:
     beta: float = 1.0
     stderr: Any = None
     groups: Any = None
+    halves: Any = None
     source: Response = field(init=False, repr=False)
 
     @source.default
@@ -92,10 +119,11 @@ class WeightProgram:
     def build(
         cls,
         chi: ArrayLike,
-        stderr: ArrayLike | None = None,
+        stderr: ArrayLike | Noise | None = None,
         beta: float = 1.0,
         groups: ArrayLike | None = None,
         names: tuple[str, ...] | list[str] | None = None,
+        halves: tuple[ArrayLike, ArrayLike] | None = None,
     ) -> "WeightProgram":
         """Return a program without constraints on a susceptibility matrix chi (m, n).
 
@@ -103,7 +131,7 @@ class WeightProgram:
         """
         array = chi if isinstance(chi, np.ndarray) else np.asarray(chi)
         known = tuple(names) if names is not None else None
-        program = cls(array, names=known, beta=beta, stderr=stderr, groups=groups)
+        program = cls(array, names=known, beta=beta, stderr=stderr, groups=groups, halves=halves)
         program.check()
         return program
 
@@ -130,8 +158,11 @@ class WeightProgram:
             what = f"{len(self.names)} names for {shape[0]} rows"
         elif not np.isfinite(self.beta):
             what = f"beta is {self.beta}"
-        elif self.stderr is not None and np.shape(self.stderr)[-2:] != shape:
-            what = f"stderr has shape {np.shape(self.stderr)} beside a response of shape {shape}"
+        elif self.stderr is not None and _shape(self.stderr)[-2:] != shape:
+            what = f"stderr has shape {_shape(self.stderr)} beside a response of shape {shape}"
+        elif self.halves is not None and [_shape(half) for half in self.halves] != [shape, shape]:
+            own = " and ".join(str(_shape(half)) for half in self.halves)
+            what = f"halves have shapes {own} beside a response of shape {shape}"
         elif self.groups is not None and np.shape(self.groups) != (shape[1],):
             what = f"groups have shape {np.shape(self.groups)}, not ({shape[1]},)"
         if what is not None:
@@ -166,12 +197,37 @@ class WeightProgram:
 
     def _solved(self, tol: float) -> WeightSolution:
         self.check()
+        solution = self._solution(self._optimized(tol))
+        return self._crossed(solution, tol) if solution.status == "optimal" else solution
+
+    def _crossed(self, solution: WeightSolution, tol: float) -> WeightSolution:
+        """Add what each half of the draws says of the weights that the other half gives."""
+        parts = halves_of(self.source, self.halves, self.stderr)
+        if parts is None:
+            return solution
+        pair = [attrs.evolve(self, response=r, stderr=e, halves=None) for r, e in parts]
+        answers = [half._optimized(tol) for half in pair]
+        if answers[0].status != "optimal" or answers[1].status != "optimal":
+            return solution
+        shifts, errors = [], []
+        for half, answer in zip(pair, reversed(answers), strict=True):
+            assert answer.w is not None
+            x = answer.w - 1.0
+            rows = range(half.source.shape[0])
+            shifts.append(self.beta * np.array([half.source.read(row) @ x for row in rows]))
+            errors.append(half._stderr(answer.w))
+        known = errors[0] is not None and errors[1] is not None
+        crossed_stderr = 0.5 * np.linalg.norm(errors, axis=0) if known else None  # type: ignore[arg-type]
+        return attrs.evolve(
+            solution, crossed=np.mean(shifts, axis=0), crossed_stderr=crossed_stderr
+        )
+
+    def _optimized(self, tol: float) -> Answer:
         program = self._normal()
         try:
-            answer = optimize(program, tol)
+            return optimize(program, tol)
         except UnsupportedError as error:
             raise PatternError([NotConvex(source="WeightProgram", why=str(error))]) from None
-        return self._solution(answer)
 
     def _normal(self) -> NormalProgram:
         context = Context(self.n, self._stored, self.groups)
@@ -203,7 +259,6 @@ class WeightProgram:
 
     def _solution(self, answer: Answer) -> WeightSolution:
         passes = answer.result.iterations if answer.result is not None else 0
-        proof = answer.result.proof if answer.result is not None else None
         if answer.w is None:
             stuck = answer.status == "infeasible"
             return WeightSolution(
@@ -218,6 +273,7 @@ class WeightProgram:
                 passes=passes,
                 conflict=conflict(answer) if stuck else (),
             )
+        proof = answer.result.proof if answer.result is not None else None
         certificate = certify(answer, answer.w)
         good = answer.status == "optimal" and certificate.worst <= ACCEPTED
         cost = certificate.primal_cost
@@ -231,7 +287,7 @@ class WeightProgram:
             duals=self._duals(Final(answer.w, answer)),
             certificate=certificate.figures(),
             passes=passes,
-            rule=proof.rule if proof is not None else None,
+            origin=answer if proof is None else proof.rule,
         )
 
     def _shift(self, answer: Answer) -> Vector:
@@ -245,14 +301,8 @@ class WeightProgram:
         return np.asarray(self.beta * sums)
 
     def _stderr(self, w: Vector) -> Vector | None:
-        if self.stderr is None:
-            return None
-        errors: NDArray[np.float64] = np.asarray(self.stderr, dtype=np.float64)
-        x = w - 1.0
-        if errors.ndim == 2:
-            return np.asarray(abs(self.beta) * np.sqrt(errors**2 @ x**2))
-        spread = np.std(errors @ x, axis=0, ddof=1) / errors.shape[0] ** 0.5
-        return np.asarray(abs(self.beta) * spread)
+        found = stderr_of(self.stderr, w - 1.0)
+        return None if found is None else np.asarray(abs(self.beta) * found)
 
     def _duals(self, final: Final) -> Vector:
         return np.asarray([self._dual(i, c, final) for i, c in enumerate(self.constraints)])

@@ -1,5 +1,6 @@
 """The report: what it says, that it is one safe file, and that it survives hostile data."""
 
+import json
 import os
 import subprocess
 import sys
@@ -15,7 +16,13 @@ from pattern_lang.emit import emit
 from pattern_lang.emit.report import svg
 from pattern_lang.emit.report.spectrum import directions
 from pattern_lang.ir.noise import noise_of
-from pattern_lang.ir.solution import Solution
+from pattern_lang.ir.solution import (
+    Direction,
+    Frontier,
+    FrontierPoint,
+    Softening,
+    Solution,
+)
 from pattern_lang.ir.susceptibility import Estimate, Spectrum, Susceptibility, UnitTable
 
 VOID = {"meta", "br", "hr", "img", "link", "input"}
@@ -127,8 +134,92 @@ def test_shows_who_gains_and_who_loses(content: bytes) -> None:
 def test_predictions_by_other_draws_stand_beside(content: bytes) -> None:
     rows = content.decode().split("<tr>")
     lower, hold = (next(r for r in rows if f"<code>{kind} " in r) for kind in ("lower", "hold"))
-    assert "−0.0588 ± 0.0052 nats by other draws" in lower
-    assert "by other draws" not in hold
+    cell = '<td class="n" data-label="By other draws">'
+    assert f"{cell}−0.0588 ± 0.0052 nats" in lower
+    assert f"{cell}–" in hold
+
+
+DIRECTIONS = (
+    Direction(0.97, ("hard_loss", "easy_loss"), (0.8, 0.6)),
+    Direction(0.11, ("hard_loss", "easy_loss"), (-0.7071, 0.7071)),
+)
+
+
+def rendered(solution: Solution, estimate: Estimate, folder: Path) -> str:
+    emit(samples.pattern(), estimate, solution, folder, samples.SPEC, "steer.pat")
+    content = (folder / "report.html").read_bytes()
+    assert Page(content).text
+    return content.decode()
+
+
+def test_directions_say_what_is_signal(
+    estimate: Estimate, solution: Solution, tmp_path: Path
+) -> None:
+    text = rendered(evolve(solution, directions=DIRECTIONS), estimate, tmp_path)
+    noise = text[text.index('id="noise"') : text.index('id="weights"')]
+    assert "97 %" in noise
+    assert "+0.71 <code><span>hard_loss</span>" in noise
+    assert "Goals along it" not in noise
+    assert 'id="noise"' not in rendered(solution, estimate, tmp_path / "none")
+
+
+def test_softened_goals_are_no_failures(
+    estimate: Estimate, solution: Solution, tmp_path: Path
+) -> None:
+    first = evolve(solution.goals[0], predicted=-0.03, in_sd=-0.5, softened=True, reliability=0.3)
+    softening = Softening(0.5, "soft", False, DIRECTIONS, 1, (solution.goals[0],))
+    given = evolve(solution, goals=(first, *solution.goals[1:]), softening=softening)
+    text = rendered(given, estimate, tmp_path)
+    assert '<td class="warn" data-label="Outcome">softened</td>' in text
+    assert "30 % signal" in text
+    remark = (
+        "1 of 2 directions of the goals was softened, as <code>hard_loss</code> would lie below"
+    )
+    assert text.count(remark) == 2
+    plan = json.loads((tmp_path / "plan.json").read_text())
+    assert plan["goals"][0]["softened"]
+    assert plan["goals"][0]["reliability"] == 0.3
+    assert plan["softening"]["because"] == "goal below noise"
+    assert [d["kept"] for d in plan["softening"]["directions"]] == [True, False]
+
+
+def frontier(kind: str, chosen: int | None, largest: float | None) -> Frontier:
+    doses = np.linspace(0, 1.5, 7)
+    points = tuple(
+        FrontierPoint(d, 1 / (1 + 0.3 * d**2), 270 * d**2, (-0.06 * d,), (0.004 * d,))
+        for d in doses.tolist()
+    )
+    return Frontier(kind, ("hard_loss",), ("nats",), (0.06,), points, chosen, largest)
+
+
+@pytest.mark.parametrize(
+    ("made", "said"),
+    [
+        (frontier("fraction", 4, 1.5), "25 % more of every goal would leave 68 %"),
+        (frontier("fraction", None, 1.5), "At most 150 % of what is asked is feasible"),
+        (frontier("fraction", 4, None), "Three times what is asked is feasible"),
+        (frontier("dose", 6, 1.5), "17 % less of the dose would leave 68 %"),
+    ],
+    ids=["further", "infeasible", "open", "dose"],
+)
+def test_the_frontier_is_drawn(
+    estimate: Estimate, solution: Solution, tmp_path: Path, made: Frontier, said: str
+) -> None:
+    text = rendered(evolve(solution, frontier=made), estimate, tmp_path)
+    part = text[text.index('id="frontier"') : text.index('id="weights"')]
+    assert said in part
+    assert part.count("<svg") == 2
+    assert part.count('<td class="binds">these weights</td>') == (made.chosen is not None)
+    assert part.count("<tr>") == 8
+    plan = json.loads((tmp_path / "plan.json").read_text())
+    assert plan["frontier"]["points"][2]["predicted"] == {"hard_loss": pytest.approx(-0.03)}
+
+
+def test_prices_are_told_as_what_more_would_cost(content: bytes) -> None:
+    text = content.decode()
+    part = text[text.index("What a little more would cost") : text.index('id="weights"')]
+    assert "Asking more of <code>lower hard_loss by dose</code> by 0.01 sd" in part
+    assert "costs" in part
 
 
 def test_the_source_is_annotated(content: bytes) -> None:

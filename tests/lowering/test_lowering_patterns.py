@@ -88,6 +88,32 @@ def test_the_estimator_of_a_sampler() -> None:
     assert codes(GOAL, 'estimate sgld(1, 1, 1, 1, estimator: "pathwize")') == ["PAT2010"]
 
 
+def test_reliable() -> None:
+    """What becomes of directions of the goals that are mostly noise."""
+    assert lowered(GOAL).reliable is None
+    text = "require reliable(50 %)"
+    assert lowered(GOAL, text).reliable == ir.Reliable(0.5, "soft", text)
+    text = 'require reliable(at: 0.25, rest: "dropped")'
+    assert lowered(GOAL, text).reliable == ir.Reliable(0.25, "dropped", text)
+    assert lowered(GOAL, text).constraints == lowered(GOAL).constraints
+    rules = "rules safe(w: Weights) { require reliable(60 %) }\n"
+    found = read(f"{HEAD}{rules}pattern p {{ reweight text per sample as w {GOAL} apply safe(w) }}")
+    applied = found.lowered.patterns["p"].reliable
+    assert applied is not None
+    assert applied.at == 0.6
+    wrong = {
+        "require reliable(150 %)": ["PAT2010"],
+        "require reliable(1 sd)": ["PAT2001"],
+        'require reliable(50 %, rest: "gone")': ["PAT2010"],
+        "require reliable()": ["PAT1007"],
+        "require reliable(50 %) where row.x > 3": ["PAT3017"],
+        "minimize reliable(50 %)": ["PAT2001"],
+        "require reliable(50 %) >= 3": ["PAT2005"],
+        "require reliable(50 %) require reliable(60 %)": ["PAT3002"],
+    }
+    assert {line: codes(GOAL, line) for line in wrong} == wrong
+
+
 def test_schedules() -> None:
     assert lowered(GOAL).schedule == ir.Schedule("once")
     assert lowered(GOAL, "schedule once()").schedule == ir.Schedule("once")

@@ -107,6 +107,7 @@ CALLS = {
     "square(mean(w) - 1)": "a number convex in w",
     "quantile(icl, at: 5 %)": "a number convex or concave in w",
     "huber(w - 1, at: 0.5)": "a number convex in w",
+    'reliable(50 %, rest: "dropped")': "a constraint on the weights",
     f"sgld({SGLD}, chains: 4, draws: 200, burn_in: 10 steps, thin: 2, seed: 1)": "a Sampler",
     f"rmsprop_sgld({SGLD}, decay: 0.9, stabilizer: 0.1)": "a Sampler",
     "hmc(nbeta: 30, localization: 1, chains: 2, draws: 10, burn_in: 5, seed: 3)": "a Sampler",

@@ -95,9 +95,10 @@ def test_inaccurate() -> None:
 def test_goals_below_the_noise() -> None:
     data = estimate(CHI, noise=20.0)
     made = pattern([goal("shift", "a", 0.1), goal("hold", "b", 0.001)], box())
-    (said,) = findings(made, data)
+    said, more = findings(made, data)
     assert (said.code, said.severity, said.exit_status) == ("PAT5004", Severity.ERROR, 4)
     assert said.span is made.goals[0].origin
+    assert (more.code, more.severity, more.span) == ("PAT5027", Severity.WARNING, said.span)
 
 
 def test_no_movement() -> None:

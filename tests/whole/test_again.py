@@ -5,6 +5,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 from tests.whole.conftest import pat, pat_here
 
 Compiled = tuple[Path, subprocess.CompletedProcess[str]]
@@ -62,3 +64,20 @@ def test_one_changed_data_row_samples_again(sampled: tuple[Path, Path]) -> None:
     assert "sampling" in result.stderr, "the rows differ from those of the cached estimate"
     second = json.loads(plan.read_text())
     assert first["digests"]["data"] != second["digests"]["data"]
+
+
+def test_the_frontier_is_asked_for(sampled: tuple[Path, Path]) -> None:
+    project, build = sampled
+    before = json.loads((build / "steer" / "plan.json").read_text())
+    result = pat_here("compile", project / "steer.pat", "-o", build, "--frontier")
+    assert result.returncode == 0, result.stderr
+    assert "● these weights" in result.stdout
+    assert "of what the goals ask for is feasible" in result.stdout
+    plan = json.loads((build / "steer" / "plan.json").read_text())
+    assert before["frontier"] is None
+    points, chosen = plan["frontier"]["points"], plan["frontier"]["chosen"]
+    sizes = [point["effective_sample_size"] for point in points]
+    assert sizes == sorted(sizes, reverse=True)
+    assert points[chosen]["dose"] == 1.0
+    assert sizes[chosen] == pytest.approx(plan["weights"]["ess_share"], abs=1e-4)
+    assert plan["goals"] == before["goals"]

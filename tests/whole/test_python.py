@@ -13,7 +13,7 @@ def test_load_and_compile(sampled: tuple[Path, Path]) -> None:
     spec = pl.load(project / "steer.pat", params={"dose": "2 sd"})
     assert spec.diagnostics == ()
     assert spec.patterns == ("steer",)
-    run = spec.compile("steer", out=build)
+    run = spec.compile("steer", out=build, frontier=True)
     assert run.folder == build / "steer"
     assert run.status == "optimal"
     assert run.dose == 1
@@ -22,6 +22,15 @@ def test_load_and_compile(sampled: tuple[Path, Path]) -> None:
     hard = run.goals[0]
     assert hard.observable == "hard_loss"
     assert hard.in_sd == pytest.approx(-2, rel=1e-6)
+    assert hard.crossed is not None
+    assert hard.reliability is not None
+    assert run.softening is None
+    assert len(run.directions) == 3
+    assert run.frontier is not None
+    assert run.frontier.chosen is not None
+    at = run.frontier.points[run.frontier.chosen]
+    assert at.predicted == pytest.approx((hard.predicted,), rel=1e-5)
+    assert run.rule(run.susceptibility.chi) == pytest.approx(run.weights, abs=1e-4)
 
 
 def test_loads_collects_mistakes() -> None:

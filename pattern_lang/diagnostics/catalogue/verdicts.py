@@ -177,3 +177,73 @@ class UnusableConstraint(Problem):
 
     constraint: str
     why: str
+
+
+@problem
+class NotFollowed(Problem):
+    """Directions of the goals that are mostly noise, and that the weights do not follow."""
+
+    code: ClassVar[str] = "PAT5027"
+    title: ClassVar[str] = "directions of the goals that are mostly noise"
+    message: ClassVar[str] = "{count} {done}, {why}: reliable to less than {at}"
+    label: ClassVar[str] = "the least reliable is {worst}: {reliability} of it is signal"
+    help: ClassVar[str] = "{advice}"
+    severity: ClassVar[Severity] = Severity.WARNING
+
+    count: str
+    done: str
+    why: str
+    at: str
+    worst: str
+    reliability: str
+    advice: str
+
+
+@problem
+class NothingToTrade(Problem):
+    """A frontier of a pattern that asks for no shift, or whose weights cannot be found at all."""
+
+    code: ClassVar[str] = "PAT5028"
+    title: ClassVar[str] = "nothing to trade"
+    message: ClassVar[str] = "there is no frontier of `{pattern}`: {why}"
+    label: ClassVar[str] = "no dose here"
+    help: ClassVar[str] = "{advice}"
+
+    pattern: str
+    why: str
+    advice: str
+
+
+@problem
+class NoRule(Problem):
+    """Weights for new units, of a program whose weights depend on more than χ."""
+
+    code: ClassVar[str] = "PAT5029"
+    title: ClassVar[str] = "no rule for new units"
+    message: ClassVar[str] = "these weights are no function of χ: {why}"
+    help: ClassVar[str] = (
+        "bounds, goals, `ess`, `mass(w, across: row.F)` and objectives that add up over units "
+        "leave a rule"
+    )
+
+    why: str
+
+
+@problem
+class MostlyNoise(Problem):
+    """A goal that weights would meet by following the noise of the estimate."""
+
+    code: ClassVar[str] = "PAT5030"
+    title: ClassVar[str] = "more noise than signal in a goal"
+    message: ClassVar[str] = (
+        "of the requested shift of `{observable}` only {share} is signal: weights that meet the "
+        "goal follow the noise of the estimate for the rest"
+    )
+    label: ClassVar[str] = "less than half of this is signal"
+    help: ClassVar[str] = (
+        "estimate with more draws, or write `require reliable(50 %)` to follow signal only"
+    )
+    severity: ClassVar[Severity] = Severity.WARNING
+
+    observable: str
+    share: str

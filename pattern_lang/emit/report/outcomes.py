@@ -5,6 +5,7 @@ import math
 from attrs import frozen
 
 from pattern_lang.emit.documents import span_location
+from pattern_lang.emit.report.noise import softened
 from pattern_lang.emit.report.words import NONE, fixed, line, number, percent, quoted, with_error
 from pattern_lang.ir.solution import GoalOutcome, Solution
 
@@ -30,6 +31,7 @@ class OutcomeRow:
     tone: str
     noise: str
     crossed: str
+    signal: str
 
 
 @frozen
@@ -63,6 +65,7 @@ def _row(outcome: GoalOutcome, clashes: bool) -> OutcomeRow:
         tone=tone,
         noise=_noise(outcome),
         crossed=_crossed(outcome),
+        signal=_signal(outcome),
     )
 
 
@@ -110,7 +113,7 @@ def _state(outcome: GoalOutcome, clashes: bool) -> tuple[str, str]:
         case None:
             return NONE, "quiet"
         case False:
-            return "missed", "bad"
+            return ("softened", "warn") if outcome.softened else ("missed", "bad")
         case True:
             return ("binds", "binds") if outcome.binding else ("slack", "quiet")
 
@@ -128,9 +131,14 @@ def _crossed(outcome: GoalOutcome) -> str:
     if outcome.crossed is None:
         return ""
     unit = "" if outcome.unit == "1" else f" {outcome.unit}"
-    return (
-        f"{with_error(outcome.crossed, outcome.crossed_stderr, signed=True)}{unit} by other draws"
-    )
+    return f"{with_error(outcome.crossed, outcome.crossed_stderr, signed=True)}{unit}"
+
+
+def _signal(outcome: GoalOutcome) -> str:
+    """Say which share of what is asked for is signal, where the goal drives the weights."""
+    if outcome.reliability is None or outcome.kind not in _ACTIVE:
+        return ""
+    return f"{percent(min(max(outcome.reliability, 0.0), 1.0))} signal"
 
 
 def headline(solution: Solution, ess_share: float | None, unsound: tuple[str, ...]) -> Headline:
@@ -153,10 +161,12 @@ def headline(solution: Solution, ess_share: float | None, unsound: tuple[str, ..
         for goal in solution.goals
         if _noise(goal)
     ]
+    remarks += [text] if (text := softened(solution)) else []
     remarks += faint[:_REMARKS]
     if len(faint) > _REMARKS:
         remarks.append(f"So are those of {len(faint) - _REMARKS} more.")
-    tone = "good" if solution.status == "optimal" and not unsound else "warn"
+    sound = solution.status == "optimal" and not unsound and solution.softening is None
+    tone = "good" if sound else "warn"
     return Headline(solution.status, tone, _sentence(solution, ess_share), tuple(remarks))
 
 

@@ -12,8 +12,11 @@ from pattern_lang.emit.canonical import compact_json
 from pattern_lang.emit.figures import weight_figures
 from pattern_lang.emit.report import canvas, chains, plots
 from pattern_lang.emit.report.bounds import shares_at_bounds
+from pattern_lang.emit.report.frontier import frontier_plots, frontier_view
 from pattern_lang.emit.report.listing import listing
+from pattern_lang.emit.report.noise import noise_view
 from pattern_lang.emit.report.outcomes import headline, outcome_rows
+from pattern_lang.emit.report.prices import price_rows
 from pattern_lang.emit.report.profile import extremes, profiles
 from pattern_lang.emit.report.spectrum import directions, heat_map
 from pattern_lang.emit.report.words import clip, coded, count, fixed, line, number, percent
@@ -125,6 +128,9 @@ def _context(subject: ReportInput) -> dict[str, Any]:
         "bounds": [] if weights is None else shares_at_bounds(weights, pattern.constraints),
         "goals": goal_rows,
         "constraints": rule_rows,
+        "prices": price_rows(pattern, solution),
+        "noise": noise_view(solution),
+        "frontier": frontier_view(solution),
         "ends": ends,
         "profiles": [] if weights is None else profiles(weights, estimate.units),
         "families": directions(estimate),
@@ -160,6 +166,7 @@ def _plots(subject: ReportInput) -> dict[str, Any]:
         "histogram": None,
         "heat": None,
         "traces": [],
+        "frontier": (),
     }
     if not drawn["available"]:
         return drawn
@@ -175,6 +182,8 @@ def _plots(subject: ReportInput) -> dict[str, Any]:
         label = f"Heat map of the standardised susceptibility of {', '.join(heat.names)}."
         drawn["heat"] = plots.heat_plot(heat, line(label, 600))
         drawn["traces"] = chains.trace_plots(estimate)
+        if solution.frontier is not None and solution.frontier.points:
+            drawn["frontier"] = frontier_plots(solution.frontier)
     drawn["left_out"] = heat.left_out
     return drawn
 
@@ -195,7 +204,13 @@ def _marks(subject: ReportInput) -> list[plots.GoalMark]:
 def _mark(goal: GoalOutcome, sd: float) -> plots.GoalMark:
     scaled = [
         None if value is None else value / sd
-        for value in (*goal.requested, goal.predicted, goal.stderr)
+        for value in (
+            *goal.requested,
+            goal.predicted,
+            goal.stderr,
+            goal.crossed,
+            goal.crossed_stderr,
+        )
     ]
     return plots.GoalMark(clip(goal.observable or "", 28).text, *scaled)
 

@@ -30,27 +30,26 @@ class GoalMark:
     upper: float | None
     predicted: float | None
     stderr: float | None
+    crossed: float | None = None
+    crossed_stderr: float | None = None
 
 
 def goals_plot(marks: Sequence[GoalMark], label: str) -> Markup:
-    """Draw what was asked (bars and ticks) against what is predicted (dots with 2 se)."""
+    """Draw what was asked (bars and ticks) against what is predicted (dots with 2 se).
+
+    What other draws say stands below it, as a ring.
+    """
     longest = max(len(mark.name) for mark in marks)
     left = min(2.6, 0.35 + 0.082 * longest)
-    axes = new_axes(7.2, 0.75 + 0.38 * len(marks), (left, 0.2, 0.5, 0.1))
+    axes = new_axes(7.2, 0.75 + 0.44 * len(marks), (left, 0.2, 0.5, 0.1))
     limit = _goal_limit(marks)
     for y, mark in enumerate(reversed(marks)):
         _asked_mark(axes, y, mark, limit)
+        both = mark.crossed is not None
         if mark.predicted is not None:
-            axes.errorbar(
-                mark.predicted,
-                y,
-                xerr=2 * (mark.stderr or 0),
-                fmt="o",
-                color=INK,
-                markersize=5,
-                elinewidth=1.3,
-                capsize=3,
-            )
+            _dot(axes, mark.predicted, mark.stderr, y + (0.11 if both else 0.0), filled=True)
+        if mark.crossed is not None:
+            _dot(axes, mark.crossed, mark.crossed_stderr, y - 0.15, filled=False)
     axes.axvline(0, color=MUTED, linewidth=0.8)
     axes.set_yticks(range(len(marks)), [mark.name for mark in reversed(marks)], color=INK)
     axes.set_ylim(-0.6, len(marks) - 0.4)
@@ -61,12 +60,29 @@ def goals_plot(marks: Sequence[GoalMark], label: str) -> Markup:
     return finished(axes, "goals", label)
 
 
+def _dot(axes: Any, value: float, stderr: float | None, y: float, *, filled: bool) -> None:
+    colour = INK if filled else MUTED
+    axes.errorbar(
+        value,
+        y,
+        xerr=2 * (stderr or 0),
+        fmt="o",
+        color=colour,
+        markerfacecolor=colour if filled else "none",
+        markersize=5 if filled else 4.5,
+        elinewidth=1.3 if filled else 1.0,
+        capsize=3 if filled else 2,
+    )
+
+
 def _goal_limit(marks: Sequence[GoalMark]) -> tuple[float, float]:
     ends = [0.0]
     for mark in marks:
         error = 2 * (mark.stderr or 0)
         ends += [end for end in (mark.lower, mark.upper) if end is not None]
         ends += [] if mark.predicted is None else [mark.predicted - error, mark.predicted + error]
+        error = 2 * (mark.crossed_stderr or 0)
+        ends += [] if mark.crossed is None else [mark.crossed - error, mark.crossed + error]
     low, high = -min(ends), max(ends)
     room = 0.12 * (low + high) or 1.0
     return low + room, high + room

@@ -66,9 +66,8 @@ def _result(
     rows[form.base.picked] = checked.base[: form.base.picked.size]
     passes = int(np.ceil(driver.sweeper.passes)) + 1
     flat = np.broadcast_to(np.zeros(1), (program.n,))
-    ridge = found.ridge + sum(
-        p for p, b in zip(found.prices, form.budgets, strict=True) if b.kind == "square"
-    )
+    # All that curves the cost: its own squares, a ridge of the search, the price of a ball.
+    ridge = float(np.max(found.link.ridge)) if found.link.plain else 0.0
     size = max(1.0, checked.square**0.5)
     begin = found.point.y / ridge if ridge > 0 else None
     return EngineResult(
