@@ -36,6 +36,56 @@ class GoalOutcome:
     crossed_stderr: float | None = None
     origin: Span | None = None
 
+    @property
+    def violation(self) -> float | None:
+        """Return how far the prediction lies outside of what was asked, 0 within it."""
+        lower, upper = self.requested
+        if self.predicted is None or (lower is None and upper is None):
+            return None
+        below = 0.0 if lower is None else lower - self.predicted
+        above = 0.0 if upper is None else self.predicted - upper
+        return max(below, above, 0.0)
+
+    @property
+    def violation_in_stderr(self) -> float | None:
+        """Return the violation in standard errors of the prediction, None where none is known."""
+        violation = self.violation
+        if violation is None or not self.stderr:
+            return None
+        return violation / self.stderr
+
+
+@frozen
+class Relaxation:
+    """The least change of one statement of a clash, alone, after which there are weights.
+
+    `place` is its index into goals + constraints. `requested` is what the outcome there would say
+    instead, in its unit: `(lower, upper)`, either side None where it is open; of several weights
+    or groups that are to be equal to a number, a range around it. `amount` is how far the limit
+    moves, and `relative` the same as a share of the limit (of the observable's standard deviation
+    where the limit is 0; None where that is unknown).
+    """
+
+    place: int
+    requested: tuple[float | None, float | None]
+    amount: float
+    relative: float | None
+
+
+@frozen
+class Nearest:
+    """What is reached by the weights that miss the goals of an infeasible program least.
+
+    They satisfy every constraint, and make the sum of the squared misses, each in standard
+    deviations of its observable (in lengths of its row where that is unknown), as small as it can
+    be. `goals` are the outcomes of the goals at these weights, `ess` their effective sample size as
+    a share of the units, `most` the largest of them. They are no solution, and are not written.
+    """
+
+    goals: tuple[GoalOutcome, ...]
+    ess: float
+    most: float
+
 
 @frozen
 class Direction:
@@ -58,7 +108,10 @@ class Solution:
     mean 1, or is None without a solution. `dose` is the t of a `move` without `by`; otherwise 1
     when optimal, and when infeasible the largest common fraction of the targets that is feasible
     (None when no fraction is). `conflict` holds the indices into goals + constraints of a minimal
-    clashing set. `certificate` holds KKT residuals and figures about w. `directions` are those of
+    clashing set, and `relaxations` how far each of its statements alone would have to give way,
+    the least relative change first; those of which none is enough are left out. `nearest` is what
+    the weights reach that miss the goals least (None where the constraints clash by themselves).
+    `certificate` holds KKT residuals and figures about w. `directions` are those of
     the goals' observables, most reliable first; none where the noise of χ is not known.
     """
 
@@ -70,3 +123,5 @@ class Solution:
     certificate: dict[str, Any]
     conflict: tuple[int, ...] = ()
     directions: tuple[Direction, ...] = ()
+    relaxations: tuple[Relaxation, ...] = ()
+    nearest: Nearest | None = None

@@ -73,12 +73,13 @@ def statements_of(pattern: WeightPattern, data: Estimated) -> tuple[Statement, .
 
 def with_mass(constraints: tuple[Constraint, ...]) -> tuple[Constraint, ...]:
     """Append `mean(w) == 1` unless it is there."""
-    if any(_is_mass(c) for c in constraints):
+    if any(is_mass(c) for c in constraints):
         return constraints
     return (*constraints, CONSERVED)
 
 
-def _is_mass(constraint: Constraint) -> bool:
+def is_mass(constraint: Constraint) -> bool:
+    """Tell whether a constraint is that the mean of the weights is 1."""
     terms = constraint.expression.terms
     if constraint.relation != "==" or len(terms) != 1:
         return False

@@ -67,17 +67,22 @@ class BelowNoise(Problem):
     code: ClassVar[str] = "PAT5004"
     title: ClassVar[str] = "goal below the noise of the estimate"
     message: ClassVar[str] = (
-        "the requested shift of `{observable}`, {requested}, is less than two standard errors "
-        "of the predicted shift ({stderr} each)"
+        "the shift of `{observable}` that is asked for, {requested}, is lost in the noise of the "
+        "estimate: the standard error of its prediction is {stderr}"
     )
-    label: ClassVar[str] = "smaller than {twice}"
-    help: ClassVar[str] = "ask for more, or estimate with more draws"
+    label: ClassVar[str] = "{ratio} standard errors, at least 2 are needed"
+    help: ClassVar[str] = "{advice}"
     exit_status: ClassVar[int] = 4
 
     observable: str
     requested: str
     stderr: str
-    twice: str
+    ratio: str
+    advice: str
+
+    def notes(self) -> tuple[str, ...]:
+        """Return why the obvious way out is none."""
+        return ("a larger goal takes larger weights, whose noise is larger too",)
 
 
 @problem
