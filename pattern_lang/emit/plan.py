@@ -8,7 +8,7 @@ import attrs
 from pattern_lang.emit.documents import posterior_document, sampler_document, span_location
 from pattern_lang.emit.figures import weight_figures
 from pattern_lang.ir.program import WeightPattern
-from pattern_lang.ir.solution import Direction, GoalOutcome, Solution
+from pattern_lang.ir.solution import Direction, GoalOutcome, Nearest, Relaxation, Solution
 from pattern_lang.ir.susceptibility import Estimate
 
 PLAN_SCHEMA = "pattern-lang/plan/1"
@@ -47,6 +47,8 @@ def outcome_document(outcome: GoalOutcome) -> dict[str, Any]:
         "predicted_sd": outcome.in_sd,
         "dual": outcome.dual,
         "binding": bool(outcome.binding),
+        "violation": outcome.violation,
+        "violation_stderrs": outcome.violation_in_stderr,
     }
 
 
@@ -61,6 +63,32 @@ def conflict_document(solution: Solution) -> dict[str, Any] | None:
         "goals": [index for index in inside if index < count],
         "constraints": [index - count for index in inside if index >= count],
         "sources": list(dict.fromkeys(both[index].source for index in inside)),
+    }
+
+
+def relaxation_document(relaxation: Relaxation, solution: Solution) -> dict[str, Any]:
+    """Return how one statement of a clash, alone, would have to give way, in its own unit."""
+    outcome = (*solution.goals, *solution.constraints)[relaxation.place]
+    lower, upper = relaxation.requested
+    return {
+        "source": outcome.source,
+        "location": span_location(outcome.origin),
+        "unit": outcome.unit,
+        "lower": lower,
+        "upper": upper,
+        "amount": relaxation.amount,
+        "relative": relaxation.relative,
+    }
+
+
+def nearest_document(nearest: Nearest | None) -> dict[str, Any] | None:
+    """Return what the weights reach that miss the goals least, or None without such weights."""
+    if nearest is None:
+        return None
+    return {
+        "goals": [outcome_document(goal) for goal in nearest.goals],
+        "ess": nearest.ess,
+        "max_weight": nearest.most,
     }
 
 
@@ -93,6 +121,9 @@ def plan_document(
             "source": pattern.objective.source,
         },
         "conflict": conflict_document(solution),
+        "relaxations": [relaxation_document(item, solution) for item in solution.relaxations],
+        "nearest": nearest_document(solution.nearest),
+        "escape": None if solution.escape is None else attrs.asdict(solution.escape),
         "directions": [_direction(item) for item in solution.directions],
         "certificate": solution.certificate,
         "weights": _weights(solution),

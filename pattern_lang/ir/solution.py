@@ -88,6 +88,21 @@ class Nearest:
 
 
 @frozen
+class Escape:
+    """Where weights run to in an unbounded program, all at once and for ever.
+
+    `rising` and `falling` count the units whose weights grow and shrink without end; `fastest` is
+    the place of the one that does so most quickly. `bound` is a constraint, as it is written, that
+    would stop them (None where none of the usual ones does).
+    """
+
+    rising: int
+    falling: int
+    fastest: int
+    bound: str | None
+
+
+@frozen
 class Direction:
     """A combination of observables, and which share of a shift along it is signal, 0 to 1.
 
@@ -111,6 +126,7 @@ class Solution:
     clashing set, and `relaxations` how far each of its statements alone would have to give way,
     the least relative change first; those of which none is enough are left out. `nearest` is what
     the weights reach that miss the goals least (None where the constraints clash by themselves).
+    `escape` says where the weights of an unbounded program run to.
     `certificate` holds KKT residuals and figures about w. `directions` are those of
     the goals' observables, most reliable first; none where the noise of χ is not known.
     """
@@ -125,3 +141,4 @@ class Solution:
     directions: tuple[Direction, ...] = ()
     relaxations: tuple[Relaxation, ...] = ()
     nearest: Nearest | None = None
+    escape: Escape | None = None

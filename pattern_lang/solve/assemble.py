@@ -17,7 +17,7 @@ from pattern_lang.solve.optimize import Answer, optimize
 from pattern_lang.solve.outcomes import outcomes
 from pattern_lang.solve.polish import near_faces
 from pattern_lang.solve.prices import Final
-from pattern_lang.solve.remedies import nearest_outcomes, places_of, relaxations
+from pattern_lang.solve.remedies import escape, nearest_outcomes, places_of, relaxations
 from pattern_lang.solve.resolve import resolve
 from pattern_lang.solve.rewrite import UnsupportedError, standard
 from pattern_lang.solve.rounding import Weights, to_float32
@@ -143,6 +143,7 @@ def _without_weights(
         conflict=places_of(clash, statements),
         relaxations=relaxations(program, clash, statements, data),
         nearest=nearest_outcomes(answer, program, statements, data) if infeasible else None,
+        escape=escape(answer) if answer.status == "unbounded" else None,
     )
 
 

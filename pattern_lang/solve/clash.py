@@ -1,6 +1,9 @@
 """What is said where no weights exist: who clashes, what each would have to say, what to write."""
 
+from collections.abc import Mapping
 from math import floor, isfinite, log10
+from types import MappingProxyType
+from typing import Final
 
 from attrs import frozen
 
@@ -12,10 +15,40 @@ from pattern_lang.ir.solution import GoalOutcome, Relaxation, Solution
 from pattern_lang.semantics.units import Unit
 from pattern_lang.solve.statements import with_mass
 
+SUBJECTS: Final[Mapping[type, str]] = MappingProxyType(
+    {
+        ir.Maximum: "the largest weight",
+        ir.Minimum: "the smallest weight",
+        ir.Mean: "mean(w)",
+        ir.EffectiveSampleSize: "ess(w)",
+        ir.KL: "kl(w)",
+        ir.Chi2: "chi2(w)",
+        ir.ShareMass: "this relative mass",
+    }
+)
 NAMED = 3
+SHOWN = 6
+# Beyond this many, how many standard errors a miss is says nothing.
+BEYOND = 1000.0
 DIGITS = 3
 # A number this near to a round one is the round one: what is found is a little beyond the least.
 SAME = 2e-5
+
+
+@frozen
+class Scale:
+    """How numbers of an outcome are shown: times a factor, then a unit, as they were written."""
+
+    factor: float
+    unit: str
+
+    def __call__(self, value: float) -> str:
+        """Write a number with its unit."""
+        return f"{plain(self.factor * value)}{self.unit}"
+
+    def rounded(self, value: float, sense: float) -> str:
+        """Write a number rounded up where `sense` > 0, and down where it is < 0."""
+        return f"{plain(outward(self.factor * value, sense))}{self.unit}"
 
 
 @frozen(eq=False)
@@ -25,6 +58,7 @@ class Party:
     outcome: GoalOutcome
     subject: str
     give: Relaxation | None
+    scale: Scale
 
     @property
     def factor(self) -> float | None:
@@ -53,7 +87,7 @@ def infeasible(pattern: WeightPattern, solution: Solution) -> Infeasible:
         others=tuple(
             Label(p.outcome.origin, _said(p)) for p in others if p.outcome.origin is not None
         ),
-        facts=(*facts, *_alone(solution, written), *_nearest(solution)),
+        facts=(*facts, *_alone(written), *_nearest(pattern, solution)),
     )
 
 
@@ -73,7 +107,7 @@ def _parties(pattern: WeightPattern, solution: Solution) -> list[Party]:
             subject = _subject(constraints[place - len(solution.goals)])
         else:
             subject = f"the shift of {outcome.observable}"
-        parties.append(Party(outcome, subject, gives.get(place)))
+        parties.append(Party(outcome, subject, gives.get(place), _scale(pattern.goals, outcome)))
     return parties
 
 
@@ -85,28 +119,14 @@ def _subject(constraint: ir.Constraint) -> str:
     match terms[0][1]:
         case ir.Entries():
             return "each weight" if constraint.only is None else "each of these weights"
-        case ir.Maximum():
-            return "the largest weight"
-        case ir.Minimum():
-            return "the smallest weight"
-        case ir.Mean():
-            return "mean(w)"
-        case ir.EffectiveSampleSize():
-            return "ess(w)"
-        case ir.KL():
-            return "kl(w)"
-        case ir.Chi2():
-            return "chi2(w)"
         case ir.GroupMass(field):
             return f"the relative mass of each row.{field}"
-        case ir.ShareMass():
-            return "this relative mass"
         case ir.Predicted(observable):
             return f"the shift of {observable}"
         case ir.Risk(observable):
             return f"the standard error of {observable}"
-        case _:
-            return "this"
+        case other:
+            return SUBJECTS.get(type(other), "this")
 
 
 def _why_implied(outcome: GoalOutcome) -> str:
@@ -143,7 +163,7 @@ def listed(items: list[str], more: str = "") -> str:
 
 def _said(party: Party) -> str:
     """Say what a statement demands, and what it would have to say for weights to exist."""
-    demand = f"{party.subject} must {_wanted(party.outcome, party.outcome.requested)}"
+    demand = f"{party.subject} must {_wanted(party)}"
     if party.give is None:
         return demand
     if party.outcome.kind == "move":
@@ -151,86 +171,102 @@ def _said(party: Party) -> str:
     return f"{demand}; {_instead(party)} would do"
 
 
+def _wanted(party: Party) -> str:
+    """Return what is demanded, as it was written, and in the observable's own unit beside it."""
+    lower, upper = party.outcome.requested
+    show, outcome = party.scale, party.outcome
+    ends = [end for end in (lower, upper) if end is not None]
+    if not ends:
+        return "move along the direction"
+    native = "" if outcome.unit == Unit.ONE.value else f" {outcome.unit}"
+    two = lower is not None and upper is not None and lower != upper
+    other = f" ({plain(ends[-1])}{native})" if show.factor != 1 and show.unit != " %" else ""
+    if two and lower == -ends[-1]:
+        return f"stay within ± {show(ends[-1])}{other}"
+    if two:
+        return f"stay within {show(ends[0])} and {show(ends[1])}"
+    how = "" if lower == upper else "at least " if upper is None else "at most "
+    return f"be {how}{show(ends[-1])}{other}"
+
+
 def _instead(party: Party) -> str:
     """Return the number that would do, or the range around the one that several must equal."""
-    outcome, percent = party.outcome, _is_percent(party.outcome)
-    room = _room(party)
-    if room is None:
-        return f"{_number(_new(party), percent)}{_unit(outcome)}"
-    return f"{_number(_old(outcome), percent)} ± {_number(room, percent)}{_unit(outcome)}"
+    assert party.give is not None
+    old = _old(party.outcome) or 0.0
+    if party.outcome.kind == "hold" and party.give.requested[1] is not None:
+        return f"± {party.scale.rounded(party.give.requested[1], 1.0)}"
+    if _is_range(party):
+        return f"{party.scale(old)} ± {party.scale.rounded(party.give.amount, 1.0)}"
+    return party.scale.rounded(*_new(party))
 
 
-def _room(party: Party) -> float | None:
-    """Return by how much several numbers may differ from the one that they are to equal."""
+def _is_range(party: Party) -> bool:
+    """Tell whether several numbers are to equal one, and may differ from it instead."""
     assert party.give is not None
     (lower, upper), (low, high) = party.outcome.requested, party.give.requested
-    equal = lower is not None and lower == upper and low != high
-    return outward(party.give.amount, 1.0) if equal else None
+    return lower is not None and lower == upper and low != high
 
 
-def _wanted(outcome: GoalOutcome, requested: tuple[float | None, float | None]) -> str:
-    lower, upper = requested
-    unit, percent = _unit(outcome), _is_percent(outcome)
-    low, high = _number(lower, percent), _number(upper, percent)
-    if lower is not None and lower == upper:
-        return f"be {low}{unit}"
-    if lower is not None and upper is not None:
-        return f"stay within {low} and {high}{unit}"
-    if lower is not None:
-        return f"be at least {low}{unit}"
-    if upper is not None:
-        return f"be at most {high}{unit}"
-    return "move along the direction"
-
-
-def _unit(outcome: GoalOutcome) -> str:
-    return "" if outcome.unit == Unit.ONE.value else f" {outcome.unit}"
-
-
-def _is_percent(outcome: GoalOutcome) -> bool:
-    return outcome.unit == Unit.ONE.value and "%" in outcome.source
-
-
-def _new(party: Party) -> float:
-    """Return the number that a statement would have to say, rounded to what is surely enough."""
+def _new(party: Party) -> tuple[float, float]:
+    """Return the number that a statement would have to say, and to which side it may be rounded."""
     assert party.give is not None
     (old_low, old_high), (low, high) = party.outcome.requested, party.give.requested
     if high is not None and (low is None or old_high is None or low != high):
-        return outward(high, 1.0)
+        return high, 1.0
     assert low is not None
     rising = low == high and old_low is not None and low > old_low
-    return outward(low, 1.0 if rising else -1.0)
+    return low, 1.0 if rising else -1.0
 
 
-def _alone(solution: Solution, written: list[Party]) -> tuple[str, ...]:
+def _scale(goals: tuple[Goal | Move, ...], outcome: GoalOutcome) -> Scale:
+    """Return how the numbers of an outcome were written: in sd, or in its own unit."""
+    unit = "" if outcome.unit == Unit.ONE.value else f" {outcome.unit}"
+    if outcome.kind == "require":
+        return Scale(100.0, " %") if not unit and "%" in outcome.source else Scale(1.0, unit)
+    size = max((abs(end) for end in outcome.requested if end is not None), default=0.0)
+    for goal in goals:
+        if goal.source == outcome.source and goal.origin is outcome.origin:
+            in_sd = isinstance(goal, Goal) and goal.amount.unit is Unit.SD and size > 0
+            if in_sd and isinstance(goal, Goal):
+                return Scale(abs(goal.amount.value) / size, " sd")
+    return Scale(1.0, unit)
+
+
+def _alone(written: list[Party]) -> tuple[str, ...]:
     """Say what `would do` means, or that no statement alone can be changed."""
-    if any(party.give is not None for party in written):
-        return ("what would do is the nearest that does, with everything else as it stands",)
+    able = sum(party.give is not None for party in written)
+    if able:
+        change = "that change" if able == 1 else "any one of these changes"
+        return (f"{change} is enough, with everything else as it stands",)
     if len({party.outcome.source for party in written}) > 1:
         return ("no change to one of these alone is enough",)
     return ()
 
 
-def _nearest(solution: Solution) -> tuple[str, ...]:
+def _nearest(pattern: WeightPattern, solution: Solution) -> tuple[str, ...]:
     """Say what comes nearest to all goals, where that is not said already."""
     near = solution.nearest
     if near is None or len(near.goals) < 2:
         return ()
-    parts = [_reached(goal) for goal in near.goals[:6]]
-    more = f", and {len(near.goals) - 6} more" if len(near.goals) > 6 else ""
-    return (f"nearest to all goals within the constraints: {', '.join(parts)}{more}",)
+    shown = [_reached(goal, _scale(pattern.goals, goal)) for goal in near.goals[:SHOWN]]
+    more = f", and {len(near.goals) - SHOWN} more" if len(near.goals) > SHOWN else ""
+    return (f"nearest to all goals within the constraints: {', '.join(shown)}{more}",)
 
 
-def _reached(goal: GoalOutcome) -> str:
+def _reached(goal: GoalOutcome, show: Scale) -> str:
     assert goal.predicted is not None
-    value = f"{goal.observable} {_number(goal.predicted, False)}{_unit(goal)}"
     miss = goal.violation or 0.0
     ends = [abs(end) for end in goal.requested if end is not None]
-    if miss <= 1e-5 * max([*ends, abs(goal.predicted)]):
+    value = f"{goal.observable} {show(goal.predicted)}"
+    if miss <= SAME * max([*ends, abs(goal.predicted)]):
         return f"{value} (met)"
     errors = goal.violation_in_stderr
-    noise = "" if errors is None else f", {_number(errors, False)} standard errors"
-    return f"{value} (misses by {_number(miss, False)}{_unit(goal)}{noise})"
+    noise = (
+        ""
+        if errors is None or errors > BEYOND
+        else f", {plain(float(f'{errors:.2g}'))} standard errors"
+    )
+    return f"{value} (misses by {show(miss)}{noise})"
 
 
 def _advice(pattern: WeightPattern, solution: Solution, written: list[Party]) -> str:
@@ -251,30 +287,20 @@ def _advice(pattern: WeightPattern, solution: Solution, written: list[Party]) ->
 
 
 def _rewritten(pattern: WeightPattern, party: Party) -> str | None:
-    outcome, factor = party.outcome, party.factor
+    outcome, factor, show = party.outcome, party.factor, party.scale
+    assert party.give is not None
     for goal in pattern.goals:
         if goal.source == outcome.source and goal.origin is outcome.origin:
+            if isinstance(goal, Goal) and goal.kind == "hold":
+                return f"write `hold {goal.observable} within {_instead(party).removeprefix('± ')}`"
             made = _smaller(goal, factor) if factor is not None and factor > SAME else None
-            return f"write `{made}`" if made is not None else _held(goal, party)
-    old, percent = _old(outcome), _is_percent(outcome)
+            return f"write `{made}`" if made is not None else None
+    old = _old(outcome)
     if old is None:
         return None
-    room = _room(party)
-    if room is not None:
-        return f"in `{outcome.source}`, allow a range of ± {_number(room, percent)}"
-    new = _new(party)
-    return f"in `{outcome.source}`, write {_number(new, percent)} instead of {_number(old, percent)}"
-
-
-def _held(goal: Goal | Move, party: Party) -> str | None:
-    """Return how to widen a `hold`, which is as wide on both sides."""
-    if not isinstance(goal, Goal) or goal.kind != "hold" or party.give is None:
-        return None
-    width = party.give.requested[1]
-    if width is None:
-        return None
-    unit = _unit(party.outcome)
-    return f"write `hold {goal.observable} within {_number(outward(width, 1.0), False)}{unit}`"
+    if _is_range(party):
+        return f"in `{outcome.source}`, allow ± {show.rounded(party.give.amount, 1.0)}"
+    return f"in `{outcome.source}`, write {show.rounded(*_new(party))} instead of {show(old)}"
 
 
 def _old(outcome: GoalOutcome) -> float | None:
@@ -286,8 +312,6 @@ def _smaller(goal: Goal | Move, share: float | None) -> str | None:
     """Return the statement of a goal with its amount times a share, rounded to less."""
     if share is None or share <= 0:
         return None
-    if isinstance(goal, Goal) and goal.kind == "hold" and goal.amount.value:
-        return f"hold {goal.observable} within {_amount(goal.amount, share)}" if share > 1 else None
     if isinstance(goal, Goal) and goal.kind != "hold":
         return f"{goal.kind} {goal.observable} by {_amount(goal.amount, share)}"
     if isinstance(goal, Move) and goal.amount is not None:
@@ -300,12 +324,6 @@ def _amount(amount: Amount, share: float) -> str:
     unit = "" if amount.unit is Unit.ONE else f" {amount.unit.value}"
     value = amount.value * share
     return f"{plain(outward(value, 1.0 if (value > 0) == (share > 1) else -1.0))}{unit}"
-
-
-def _number(value: float | None, percent: bool) -> str:
-    if value is None:
-        return "nothing"
-    return f"{plain(100.0 * value)} %" if percent else plain(value)
 
 
 def plain(value: float) -> str:

@@ -2,17 +2,22 @@
 
 from collections.abc import Iterator
 
-from pattern_lang.diagnostics import Diagnostic, Problem
+import numpy as np
+
+from pattern_lang.diagnostics import Diagnostic, Label, Problem, Span
 from pattern_lang.diagnostics.catalogue.verdicts import (
     BelowNoise,
     Inaccurate,
     NoMovement,
+    Repeated,
     Unbounded,
 )
+from pattern_lang.ir.noise import gram_of
 from pattern_lang.ir.program import Move, WeightPattern
-from pattern_lang.ir.solution import GoalOutcome, Solution
+from pattern_lang.ir.solution import Escape, GoalOutcome, Solution
 from pattern_lang.ir.susceptibility import Estimate
 from pattern_lang.solve.clash import infeasible, outward, plain
+from pattern_lang.solve.dependence import dependent
 
 NOISE = 2.0
 # More draws than this, times what was taken, are no advice.
@@ -32,11 +37,12 @@ def verdicts(
         case "infeasible":
             problems.append(infeasible(pattern, solution))
         case "unbounded":
-            problems.append(_unbounded(pattern))
+            problems.append(_unbounded(pattern, estimate, solution))
         case "inaccurate":
             problems.append(_inaccurate(pattern, solution))
         case _:
             problems.extend(_no_movement(pattern, estimate, solution))
+    problems.extend(_repeated(pattern, estimate))
     if solution.weights is not None:
         problems.extend(_noisy(pattern, solution))
     return tuple(problem.diagnostic() for problem in problems)
@@ -56,12 +62,22 @@ def draws_wanted(solution: Solution, margin: float = 1.5) -> float | None:
     return max(ratios) ** 2
 
 
-def _unbounded(pattern: WeightPattern) -> Unbounded:
+def _unbounded(pattern: WeightPattern, estimate: Estimate, solution: Solution) -> Unbounded:
     free = next((g for g in pattern.goals if isinstance(g, Move) and g.amount is None), None)
-    if free is not None:
-        return Unbounded(span=free.origin, what=f"the dose of `{free.source}`")
     objective = pattern.objective
-    return Unbounded(span=objective.origin or pattern.origin, what=f"`{objective.source}`")
+    span = free.origin if free is not None else objective.origin or pattern.origin
+    what = f"the dose of `{free.source}`" if free is not None else f"`{objective.source}`"
+    away = solution.escape
+    bound = (away.bound if away is not None else None) or "0 <= w <= 4"
+    how = "" if away is None else _running(away, int(estimate.units.unit_id[away.fastest]))
+    return Unbounded(span=span, what=what, how=how, bound=bound)
+
+
+def _running(away: Escape, fastest: int) -> str:
+    """Say which weights run away."""
+    up = f"{away.rising} of the weights grow" if away.rising else ""
+    down = f"{away.falling} shrink below any number" if away.falling else ""
+    return f"{' and '.join(filter(None, (up, down)))}, fastest that of unit {fastest}"
 
 
 def _inaccurate(pattern: WeightPattern, solution: Solution) -> Inaccurate:
@@ -82,6 +98,47 @@ def _no_movement(
         why = f"the susceptibility of `{flat[0]}` is zero" if flat else "the constraints hold it"
         found.append(NoMovement(span=goal.origin, why=why))
     return found
+
+
+def _repeated(pattern: WeightPattern, estimate: Estimate) -> list[Repeated]:
+    """Name the goals whose rows of χ repeat those of goals before them."""
+    chi = estimate.susceptibility
+    origin: dict[str, Span | None] = {}
+    for goal in pattern.goals:
+        names = goal.observables if isinstance(goal, Move) else (goal.observable,)
+        for name in names:
+            origin.setdefault(name, goal.origin)
+    names = tuple(origin)
+    rows = chi.chi[[chi.row(name) for name in names]]
+    if len(names) < 2 or not np.all(np.isfinite(rows)):
+        return []
+    means = rows.mean(axis=1, dtype=np.float64)
+    gram = gram_of(rows) - rows.shape[1] * np.outer(means, means)
+    found: list[Repeated] = []
+    for item in dependent(gram):
+        if not item.on:
+            continue
+        own, others = names[item.row], [names[i] for i in item.on]
+        labels = [Label(o, "moves with it") for name in others if (o := origin[name]) is not None]
+        found.append(
+            Repeated(
+                span=origin[own],
+                observable=own,
+                combination=combination(others, item.coefficients),
+                others=tuple(dict.fromkeys(labels)),
+            )
+        )
+    return found
+
+
+def combination(names: list[str], coefficients: tuple[float, ...]) -> str:
+    """Write a combination of observables: `2 a - 0.5 b`."""
+    text = ""
+    for name, number in zip(names, coefficients, strict=True):
+        sign = (" - " if number < 0 else " + ") if text else ("-" if number < 0 else "")
+        size = plain(abs(number))
+        text += f"{sign}{'' if size == '1' else size + ' '}{name}"
+    return text
 
 
 def _noisy(pattern: WeightPattern, solution: Solution) -> list[BelowNoise]:

@@ -1,11 +1,12 @@
 """`WeightProgram`: the solver alone, on your own response matrix."""
 
 from collections.abc import Iterable
+from functools import cached_property
 from typing import Any
 
 import attrs
 import numpy as np
-from attrs import field, frozen
+from attrs import define, field, frozen
 from numpy.typing import ArrayLike, NDArray
 
 from pattern_lang.diagnostics import PatternError
@@ -14,11 +15,15 @@ from pattern_lang.ir import program as ir
 from pattern_lang.solve import constraints as given
 from pattern_lang.solve.certificate import certify
 from pattern_lang.solve.constraints import Constraint, Maximize, Objective, Row, SumSquares
+from pattern_lang.solve.dependence import Dependent, dependent
 from pattern_lang.solve.infeasible import conflict, fraction
+from pattern_lang.solve.nearest import Aim, nearest
 from pattern_lang.solve.normal import Affine, NormalConstraint, NormalProgram, Square, Terms, Vector
 from pattern_lang.solve.normalise import Context, normalise, refuse
 from pattern_lang.solve.optimize import Answer, optimize
 from pattern_lang.solve.prices import Final
+from pattern_lang.solve.recession import direction
+from pattern_lang.solve.relax import least_give
 from pattern_lang.solve.response import Response, RowOf
 from pattern_lang.solve.rewrite import UnsupportedError
 from pattern_lang.solve.threads import one_thread_each
@@ -27,6 +32,20 @@ ACCEPTED = 1e-5
 
 
 @frozen(eq=False)
+class Stuck:
+    """A program without a solution: as it was made, in standard form, its clash, and its aims.
+
+    goals: the constraints that ask for shifts, and `aims` the same again, in lengths of rows.
+    """
+
+    program: NormalProgram
+    standard: NormalProgram
+    clash: tuple[int, ...]
+    goals: frozenset[int]
+    aims: tuple[Aim, ...]
+
+
+@define(frozen=True, slots=False, eq=False)
 class WeightSolution:
     """The answer to a `WeightProgram`; arrays are None where there is no point.
 
@@ -40,6 +59,9 @@ class WeightSolution:
     set; `len(constraints)` stands for an added `Mean(1)`. passes: over the response, or
     iterations of an engine that makes none. rule: weights for units that were not in the program
     (see `structured.proof.Rule`), None where the engine has none.
+
+    Without a point three more questions are answered when they are asked: `relaxations`, `nearest`
+    and `direction`.
     """
 
     status: str
@@ -53,10 +75,60 @@ class WeightSolution:
     passes: int
     conflict: tuple[int, ...] = ()
     rule: Any = None
+    stuck: Stuck | None = field(default=None, repr=False)
+
+    @cached_property
+    def relaxations(self) -> dict[int, float]:
+        """Return by how much single constraints of the conflict would have to give way.
+
+        Each number is enough by itself: the limits of that constraint moved outwards by it, an
+        equality turned into a range of that half-width. Constraints that could be dropped
+        without a solution appearing are left out.
+        """
+        if self.stuck is None or self.status != "infeasible":
+            return {}
+        with one_thread_each():
+            found = {owner: least_give(self.stuck.program, owner) for owner in self.stuck.clash}
+        return {owner: give.amount for owner, give in found.items() if give is not None}
+
+    @cached_property
+    def nearest(self) -> Vector | None:
+        """Return weights (n,) that satisfy everything but the targets, and miss these least.
+
+        The targets are those of `Equal`, `AtLeast`, `AtMost` and `Between`; misses are measured in
+        lengths of their rows, and the sum of their squares is least. None where all else clashes.
+        """
+        if self.stuck is None or self.status != "infeasible":
+            return None
+        with one_thread_each():
+            return nearest(self.stuck.program, self.stuck.goals, self.stuck.aims)
+
+    @cached_property
+    def direction(self) -> Vector | None:
+        """Return where weights of an unbounded program run to, (n,), largest entry 1 in size."""
+        if self.stuck is None or self.status != "unbounded":
+            return None
+        with one_thread_each():
+            return direction(self.stuck.standard)
 
 
 def _tuple(constraints: Iterable[Constraint]) -> tuple[Constraint, ...]:
     return tuple(constraints)
+
+
+def _ends(constraint: Constraint) -> tuple[float, float] | None:
+    """Return the range that a constraint asks of its row, None for one that asks for no shift."""
+    match constraint:
+        case given.Equal(_, value):
+            return value, value
+        case given.Between(_, lower, upper):
+            return lower, upper
+        case given.AtLeast(_, value):
+            return value, np.inf
+        case given.AtMost(_, value):
+            return -np.inf, value
+        case _:
+            return None
 
 
 def _objective() -> Objective:
@@ -206,6 +278,7 @@ class WeightProgram:
         proof = answer.result.proof if answer.result is not None else None
         if answer.w is None:
             stuck = answer.status == "infeasible"
+            clash = conflict(answer) if stuck else ()
             return WeightSolution(
                 status=answer.status,
                 weights=None,
@@ -216,23 +289,51 @@ class WeightProgram:
                 duals=None,
                 certificate={},
                 passes=passes,
-                conflict=conflict(answer) if stuck else (),
+                conflict=clash,
+                stuck=self._stuck(answer, clash),
             )
         certificate = certify(answer, answer.w)
         good = answer.status == "optimal" and certificate.worst <= ACCEPTED
         cost = certificate.primal_cost
+        shift, stderr = self._shift(answer), self._stderr(answer.w)
+        figures = certificate.figures()
+        if stderr is not None:
+            figures["row_violation_stderrs"] = self._violation(shift, stderr)
         return WeightSolution(
             status="optimal" if good else "inaccurate",
             weights=answer.w,
-            shift=self._shift(answer),
-            stderr=self._stderr(answer.w),
+            shift=shift,
+            stderr=stderr,
             objective=-cost if isinstance(self.objective, Maximize) else cost,
             dose=answer.dose,
             duals=self._duals(Final(answer.w, answer)),
-            certificate=certificate.figures(),
+            certificate=figures,
             passes=passes,
             rule=proof.rule if proof is not None else None,
         )
+
+    def _stuck(self, answer: Answer, clash: tuple[int, ...]) -> Stuck:
+        aims: dict[int, Aim] = {}
+        for owner, constraint in enumerate(self.constraints):
+            ends = _ends(constraint)
+            if ends is not None:
+                row = self._stored(constraint.row)  # type: ignore[union-attr]
+                aims[owner] = Aim(row, *ends, row.length or 1.0)
+        goals, wanted = frozenset(aims), tuple(aims.values())
+        return Stuck(self._normal(), answer.program, clash, goals, wanted)
+
+    def dependent_rows(self) -> tuple[Dependent, ...]:
+        """Return the rows of the constraints that repeat those before them; one pass.
+
+        Rows count as they stand; where the mean of the weights is fixed, up to a constant.
+        """
+        named = [c.row for c in self.constraints if hasattr(c, "row")]
+        along = [row for c in self.constraints if isinstance(c, given.Along) for row in c.rows]
+        order = [self._index(row) for row in (*named, *along)]
+        gram, sums = self.source.products()
+        if any(isinstance(c, given.Mean) for c in self._with_mean()):
+            gram = gram - np.outer(sums, sums) / self.n
+        return dependent(gram, order)
 
     def _shift(self, answer: Answer) -> Vector:
         assert answer.w is not None
@@ -243,6 +344,17 @@ class WeightProgram:
         for row in np.flatnonzero(np.isnan(sums)).tolist():
             sums[row] = self.source.read(row) @ (answer.w - 1.0)
         return np.asarray(self.beta * sums)
+
+    def _violation(self, shift: Vector, stderr: Vector) -> float:
+        """Return the largest violation of a row in standard errors of its shift."""
+        worst = 0.0
+        for constraint in self.constraints:
+            ends = _ends(constraint)
+            if ends is not None:
+                row = self._index(constraint.row)  # type: ignore[union-attr]
+                miss = max(ends[0] - shift[row], shift[row] - ends[1], 0.0)
+                worst = max(worst, float(miss / stderr[row]) if stderr[row] > 0 else 0.0)
+        return worst
 
     def _stderr(self, w: Vector) -> Vector | None:
         if self.stderr is None:

@@ -216,7 +216,7 @@ def _along_row(rest: NormalProgram, own: tuple[NormalConstraint, ...]) -> Vector
         if w is None:
             return None
         entries = float(left_side(attrs.evolve(first, units=None), w, 0.0)[0])
-        if (entries < 0) == (cost is up) or len(own) == 1 and not first.equality:
+        if (entries < 0) == (cost is up) or (len(own) == 1 and not first.equality):
             return w
     return None
 

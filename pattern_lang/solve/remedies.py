@@ -2,13 +2,16 @@
 
 from math import inf
 
-from pattern_lang.ir.solution import GoalOutcome, Nearest, Relaxation
+import numpy as np
+
+from pattern_lang.ir.solution import Escape, GoalOutcome, Nearest, Relaxation
 from pattern_lang.solve.estimated import Estimated
 from pattern_lang.solve.nearest import Aim, nearest
 from pattern_lang.solve.normal import NormalProgram, width
 from pattern_lang.solve.optimize import Answer
 from pattern_lang.solve.outcomes import outcomes
 from pattern_lang.solve.prices import Final
+from pattern_lang.solve.recession import bound, direction
 from pattern_lang.solve.relax import Give, least_give
 from pattern_lang.solve.statements import Ask, Statement, is_mass
 from pattern_lang.solve.values import effective_sample_size
@@ -108,6 +111,19 @@ def nearest_outcomes(
     final = Final(w, Answer("nearest", w, 1.0, answer.program, answer.box, None))
     made = [o for s in statements if s.is_goal for o in outcomes(s, data, final, None)]
     return Nearest(tuple(made), effective_sample_size(w), float(w.max()))
+
+
+def escape(answer: Answer) -> Escape | None:
+    """Return where the weights of an unbounded program run to, None where that is not seen."""
+    along = direction(answer.program)
+    if along is None:
+        return None
+    return Escape(
+        rising=int(np.count_nonzero(along > 0)),
+        falling=int(np.count_nonzero(along < 0)),
+        fastest=int(np.argmax(np.abs(along))),
+        bound=bound(answer.program, along),
+    )
 
 
 def _aim(ask: Ask, data: Estimated) -> Aim:

@@ -8,7 +8,7 @@ from pattern_lang.diagnostics import Severity
 from pattern_lang.ir import program as ir
 from pattern_lang.semantics.units import Unit
 from pattern_lang.solve import solve_pattern, verdicts
-from pattern_lang.solve.findings import down
+from pattern_lang.solve.clash import down
 
 CHI = response(np.random.default_rng(0), 2, 60)
 

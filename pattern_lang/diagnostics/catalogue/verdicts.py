@@ -41,10 +41,16 @@ class Unbounded(Problem):
     title: ClassVar[str] = "nothing limits the weights"
     message: ClassVar[str] = "{what} can improve for ever under these constraints"
     label: ClassVar[str] = "unlimited"
-    help: ClassVar[str] = "bound the weights, for example `require 0 <= w <= 4`"
+    help: ClassVar[str] = "add `require {bound}`, which bounds it"
     exit_status: ClassVar[int] = 3
 
     what: str
+    how: str
+    bound: str
+
+    def notes(self) -> tuple[str, ...]:
+        """Return where the weights run to."""
+        return (self.how,)
 
 
 @problem
@@ -182,3 +188,26 @@ class UnusableConstraint(Problem):
 
     constraint: str
     why: str
+
+
+@problem
+class Repeated(Problem):
+    """A goal on an observable that moves only as those of other goals do."""
+
+    code: ClassVar[str] = "PAT5020"
+    title: ClassVar[str] = "goals that repeat each other"
+    message: ClassVar[str] = (
+        "weights move `{observable}` only as they move other goals: "
+        "its susceptibility is {combination}"
+    )
+    label: ClassVar[str] = "settled by the other goals"
+    help: ClassVar[str] = "leave out this goal, or measure it where it differs from the others"
+    severity: ClassVar[Severity] = Severity.WARNING
+
+    observable: str
+    combination: str
+    others: tuple[Label, ...] = field(default=())
+
+    def labels(self) -> tuple[Label, ...]:
+        """Return the goals that settle it."""
+        return self.others
