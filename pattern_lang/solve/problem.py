@@ -1,6 +1,6 @@
 """`WeightProgram`: the solver alone, on your own response matrix."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from functools import cached_property
 from typing import Any
 
@@ -19,7 +19,7 @@ from pattern_lang.solve.dependence import Dependent, dependent
 from pattern_lang.solve.infeasible import conflict, fraction
 from pattern_lang.solve.nearest import Aim, nearest
 from pattern_lang.solve.normal import Affine, NormalConstraint, NormalProgram, Square, Terms, Vector
-from pattern_lang.solve.normalise import Context, normalise, refuse
+from pattern_lang.solve.normalise import Context, check_number, normalise, refuse
 from pattern_lang.solve.optimize import Answer, optimize
 from pattern_lang.solve.prices import Final
 from pattern_lang.solve.recession import direction
@@ -116,6 +116,22 @@ def _tuple(constraints: Iterable[Constraint]) -> tuple[Constraint, ...]:
     return tuple(constraints)
 
 
+def _matrix(chi: ArrayLike) -> NDArray[Any]:
+    """Return an array of real numbers; raises PatternError where it cannot be one."""
+    try:
+        array = chi if isinstance(chi, np.ndarray) else np.asarray(chi)
+        return array if array.dtype.kind in "fiub" else array.astype(np.float64, casting="safe")
+    except (TypeError, ValueError):
+        pass
+    try:
+        if np.asarray(chi).dtype.kind == "O":
+            return np.asarray(chi).astype(np.float64)
+        what = f"the response holds {np.asarray(chi).dtype} values, not real numbers"
+    except (TypeError, ValueError) as error:
+        what = f"the response is no matrix of numbers: {error}"
+    raise PatternError([UnusableResponse(what=what)])
+
+
 def _ends(constraint: Constraint) -> tuple[float, float] | None:
     """Return the range that a constraint asks of its row, None for one that asks for no shift."""
     match constraint:
@@ -173,7 +189,7 @@ class WeightProgram:
 
         Raises PatternError where shapes do not fit.
         """
-        array = chi if isinstance(chi, np.ndarray) else np.asarray(chi)
+        array = _matrix(chi)
         known = tuple(names) if names is not None else None
         program = cls(array, names=known, beta=beta, stderr=stderr, groups=groups)
         program.check()
@@ -200,6 +216,9 @@ class WeightProgram:
             what = f"the response has shape {shape}, not (rows, units)"
         elif self.names is not None and len(self.names) != shape[0]:
             what = f"{len(self.names)} names for {shape[0]} rows"
+        elif self.names is not None and len(set(self.names)) < len(self.names):
+            twice = next(name for name in self.names if self.names.count(name) > 1)
+            what = f"two rows are named {twice!r}"
         elif not np.isfinite(self.beta):
             what = f"beta is {self.beta}"
         elif self.stderr is not None and np.shape(self.stderr)[-2:] != shape:
@@ -216,10 +235,21 @@ class WeightProgram:
     def _stored(self, row: Row) -> RowOf:
         index = self._index(row)
         if not np.isfinite(self.source.survey()[index]):
-            unit = int(np.flatnonzero(~np.isfinite(self.source.read(index)))[0])
-            what = f"row {row!r} of the response is not finite, first at unit {unit}"
+            bad = np.flatnonzero(~np.isfinite(self.source.read(index)))
+            what = f"the numbers of row {row!r} of the response are too large to be squared"
+            if bad.size:
+                what = f"row {row!r} of the response is not finite, first at unit {int(bad[0])}"
             raise PatternError([UnusableResponse(what=what)])
+        self._check_stderr(row, index)
         return RowOf(self.source, index, self.beta)
+
+    def _check_stderr(self, row: Row, index: int) -> None:
+        if not isinstance(self.stderr, np.ndarray | list | tuple):
+            return
+        own = np.asarray(self.stderr)[..., index, :]
+        if not np.all(np.isfinite(own)) or (own.ndim == 1 and np.any(own < 0)):
+            what = f"the standard errors of row {row!r} are not all finite and at least 0"
+            raise PatternError([UnusableResponse(what=what)])
 
     def _index(self, row: Row) -> int:
         if isinstance(row, str):
@@ -227,6 +257,8 @@ class WeightProgram:
                 raise refuse(row, f"no row is named {row!r}")
             return self.names.index(row)
         rows = self.source.shape[0]
+        if isinstance(row, bool) or not isinstance(row, int | np.integer):
+            raise refuse(row, f"{row!r} is neither the number of a row nor its name")
         if not 0 <= row < rows:
             raise refuse(row, f"there is no row {row} of {rows}")
         return int(row)
@@ -238,6 +270,8 @@ class WeightProgram:
 
     def _solved(self, tol: float) -> WeightSolution:
         self.check()
+        if not 0.0 <= tol < 1.0:
+            raise refuse(self, f"the tolerance is {tol}, not between 0 and 1")
         program = self._normal()
         try:
             answer = optimize(program, tol)
@@ -270,7 +304,9 @@ class WeightProgram:
 
     def _combination(self, objective: Maximize) -> Terms:
         rows = objective.rows
-        chosen = {rows: 1.0} if isinstance(rows, int | str) else rows
+        chosen = dict(rows) if isinstance(rows, Mapping) else {rows: 1.0}
+        for row, number in chosen.items():
+            check_number(objective, f"the coefficient of row {row!r}", number)
         return tuple((-c, Affine(self._stored(row))) for row, c in chosen.items())
 
     def _solution(self, answer: Answer) -> WeightSolution:

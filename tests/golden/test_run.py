@@ -132,6 +132,7 @@ TESTED = {
     "PAT5009": "solve/test_solve_bad_input.py",
     "PAT5010": "solve/test_solve_atoms.py",
     "PAT5011": "solve/test_solve_bad_input.py",
+    "PAT5020": "solve/test_solve_verdicts.py::test_goals_that_repeat_each_other_are_named",
     "PAT6001": "emit/test_emit_targets.py",
     "PAT6002": "emit/test_emit_targets.py",
     "PAT6005": "emit/test_emit_folder.py",
