@@ -130,9 +130,10 @@ def _conserved(program: NormalProgram, owner: int) -> bool:
 
 
 def _is_mean(constraint: NormalConstraint) -> bool:
-    atoms = [atom for _, atom in constraint.terms]
-    fixed = constraint.equality and len(atoms) == 1 and isinstance(atoms[0], Affine)
-    return fixed and isinstance(atoms[0].stored, ConstantRow)
+    if not constraint.equality or len(constraint.terms) != 1:
+        return False
+    atom = constraint.terms[0][1]
+    return isinstance(atom, Affine) and isinstance(atom.stored, ConstantRow)
 
 
 def _own(program: NormalProgram, owner: int) -> tuple[NormalConstraint, ...]:
@@ -230,9 +231,11 @@ def _row_of(constraint: NormalConstraint) -> object:
 
 def _as_cost(terms: Terms) -> Terms:
     """Return what is least where an expression is: of a lone norm, its square."""
-    if len(terms) == 1 and isinstance(terms[0][1], Norm):
-        coefficient, norm = terms[0]
-        return ((coefficient, SumSquares(norm.scale, norm.offset)),)
+    if len(terms) != 1:
+        return terms
+    coefficient, atom = terms[0]
+    if isinstance(atom, Norm):
+        return ((coefficient, SumSquares(atom.scale, atom.offset)),)
     return terms
 
 

@@ -129,9 +129,9 @@ def _cost_parts(builder: ConicBuilder, atom: Costs) -> tuple[int | None, int | N
             builder.require(Cone.NONNEGATIVE, entries_at(first, n))
         for sign, side in ((1.0, atom.up), (-1.0, atom.down)):
             price = side * weights
-            squared = entries_at(core, n).weighted(2.0 * atom.at * np.sqrt(price))
+            inner = entries_at(core, n).weighted(2.0 * atom.at * np.sqrt(price))
             whole = z.weighted(2.0 * atom.at * sign * price)
-            _above(builder, entries_at(rest, n) + squared, whole)
+            _above(builder, entries_at(rest, n) + inner, whole)
         return core, rest
     squared = atom.kind == "squares"
     power = 0.5 if squared else 1.0
