@@ -224,7 +224,7 @@ def test_the_nearest_weights_miss_the_targets_least(seed: int) -> None:
     chi = response_of(rng, 3, 40)
     chi = chi[np.linalg.norm(chi, axis=1) > 0]
     rows = chi / np.linalg.norm(chi, axis=1)[:, None]
-    asked = rows @ rng.uniform(-30.0, 30.0, size=40)
+    asked = rows @ rng.uniform(-200.0, 200.0, size=40)
     targets = [Equal(i, float(v * np.linalg.norm(chi[i]))) for i, v in enumerate(asked)]
     solution = WeightProgram(chi, [*targets, Bounds(0.0, 3.0)]).solve()
     assert solution.status == "infeasible"
