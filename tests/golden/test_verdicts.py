@@ -32,7 +32,7 @@ GOALS
 }
 """
 CLOSED = "laplace(nbeta: 30, localization: 300)"
-SAMPLED = "sgld(step: 1e-2, nbeta: 30, localization: 300, batch: 16, chains: 2, draws: 12)"
+SAMPLED = "sgld(step: 1e-2, nbeta: 30, localization: 300, batch: 16, chains: 2, draws: 6)"
 
 # The code, the goals, the sampler. Closed forms give the same numbers everywhere.
 CASES = {
@@ -52,7 +52,7 @@ CASES = {
     ),
     "noisy": (
         "PAT5004",
-        ("  lower    error by 0.02 sd",),
+        ("  lower    error by 0.1 sd",),
         SAMPLED,
     ),
 }

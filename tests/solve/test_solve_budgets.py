@@ -12,7 +12,7 @@ KINDS = ("squares", "magnitudes", "huber", "elastic", "kl")
 PAIRS = (("ess", "kl"), ("ess", "l1"), ("kl", "l1"), ("norm", "ess"), ("kl",), ("norm", "kl"))
 MANY = 240
 # Every pair and every cost among them.
-FEW = frozenset({100, 106, 112, 118, 124, 105, 111, 117, 123, 129})
+FEW = frozenset({100, 105, 106, 111, 117, 118, 124, 129})
 
 
 def drawn(seed: int) -> tuple[Draw, Vector] | None:
