@@ -46,7 +46,9 @@ def nearest(program: NormalProgram, goals: frozenset[int], aims: tuple[Aim, ...]
     """Return weights (n,) that meet all but the goals and miss these as little as possible.
 
     program: with its constraints as they were made. goals: the owners of those that may be
-    missed, which `aims` say again. None where the constraints clash without the goals.
+    missed, which `aims` say again. Misses are the least to a hundred-thousandth of the largest,
+    or a ten-thousandth where the second program needs that much room. None where the constraints
+    clash without the goals.
     """
     kept = tuple(c for c in program.constraints if c.owner not in goals)
     hard = standard(attrs.evolve(program, constraints=kept))
