@@ -9,7 +9,15 @@ import attrs
 from pattern_lang.emit.documents import posterior_document, sampler_document, span_location
 from pattern_lang.emit.figures import weight_figures
 from pattern_lang.ir.program import WeightPattern
-from pattern_lang.ir.solution import Direction, Frontier, GoalOutcome, Softening, Solution
+from pattern_lang.ir.solution import (
+    Direction,
+    Frontier,
+    GoalOutcome,
+    Nearest,
+    Relaxation,
+    Softening,
+    Solution,
+)
 from pattern_lang.ir.susceptibility import Estimate
 
 PLAN_SCHEMA = "pattern-lang/plan/1"
@@ -50,6 +58,8 @@ def outcome_document(outcome: GoalOutcome) -> dict[str, Any]:
         "binding": bool(outcome.binding),
         "softened": bool(outcome.softened),
         "reliability": outcome.reliability,
+        "violation": outcome.violation,
+        "violation_stderrs": outcome.violation_in_stderr,
     }
 
 
@@ -64,6 +74,32 @@ def conflict_document(solution: Solution) -> dict[str, Any] | None:
         "goals": [index for index in inside if index < count],
         "constraints": [index - count for index in inside if index >= count],
         "sources": list(dict.fromkeys(both[index].source for index in inside)),
+    }
+
+
+def relaxation_document(relaxation: Relaxation, solution: Solution) -> dict[str, Any]:
+    """Return how one statement of a clash, alone, would have to give way, in its own unit."""
+    outcome = (*solution.goals, *solution.constraints)[relaxation.place]
+    lower, upper = relaxation.requested
+    return {
+        "source": outcome.source,
+        "location": span_location(outcome.origin),
+        "unit": outcome.unit,
+        "lower": lower,
+        "upper": upper,
+        "amount": relaxation.amount,
+        "relative": relaxation.relative,
+    }
+
+
+def nearest_document(nearest: Nearest | None) -> dict[str, Any] | None:
+    """Return what the weights reach that miss the goals least, or None without such weights."""
+    if nearest is None:
+        return None
+    return {
+        "goals": [outcome_document(goal) for goal in nearest.goals],
+        "ess": nearest.ess,
+        "max_weight": nearest.most,
     }
 
 
@@ -96,6 +132,9 @@ def plan_document(
             "source": pattern.objective.source,
         },
         "conflict": conflict_document(solution),
+        "relaxations": [relaxation_document(item, solution) for item in solution.relaxations],
+        "nearest": nearest_document(solution.nearest),
+        "escape": None if solution.escape is None else attrs.asdict(solution.escape),
         "directions": [_direction(item) for item in solution.directions],
         "reliable": None
         if pattern.reliable is None

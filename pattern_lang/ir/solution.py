@@ -41,6 +41,71 @@ class GoalOutcome:
     softened: bool = False
     reliability: float | None = None
 
+    @property
+    def violation(self) -> float | None:
+        """Return how far the prediction lies outside of what was asked, 0 within it."""
+        lower, upper = self.requested
+        if self.predicted is None or (lower is None and upper is None):
+            return None
+        below = 0.0 if lower is None else lower - self.predicted
+        above = 0.0 if upper is None else self.predicted - upper
+        return max(below, above, 0.0)
+
+    @property
+    def violation_in_stderr(self) -> float | None:
+        """Return the violation in standard errors of the prediction, None where none is known."""
+        violation = self.violation
+        if violation is None or not self.stderr:
+            return None
+        return violation / self.stderr
+
+
+@frozen
+class Relaxation:
+    """The least change of one statement of a clash, alone, after which there are weights.
+
+    `place` is its index into goals + constraints. `requested` is what the outcome there would say
+    instead, in its unit: `(lower, upper)`, either side None where it is open; of several weights
+    or groups that are to be equal to a number, a range around it. `amount` is how far the limit
+    moves, and `relative` the same as a share of the limit (of the observable's standard deviation
+    where the limit is 0; None where that is unknown).
+    """
+
+    place: int
+    requested: tuple[float | None, float | None]
+    amount: float
+    relative: float | None
+
+
+@frozen
+class Nearest:
+    """What is reached by the weights that miss the goals of an infeasible program least.
+
+    They satisfy every constraint, and make the sum of the squared misses, each in standard
+    deviations of its observable (in lengths of its row where that is unknown), as small as it can
+    be. `goals` are the outcomes of the goals at these weights, `ess` their effective sample size as
+    a share of the units, `most` the largest of them. They are no solution, and are not written.
+    """
+
+    goals: tuple[GoalOutcome, ...]
+    ess: float
+    most: float
+
+
+@frozen
+class Escape:
+    """Where weights run to in an unbounded program, all at once and for ever.
+
+    `rising` and `falling` count the units whose weights grow and shrink without end; `fastest` is
+    the place of the one that does so most quickly. `bound` is a constraint, as it is written, that
+    would stop them (None where none of the usual ones does).
+    """
+
+    rising: int
+    falling: int
+    fastest: int
+    bound: str | None
+
 
 @frozen
 class Direction:
@@ -116,7 +181,11 @@ class Solution:
     mean 1, or is None without a solution. `dose` is the t of a `move` without `by`; otherwise 1
     when optimal, and when infeasible the largest common fraction of the targets that is feasible
     (None when no fraction is). `conflict` holds the indices into goals + constraints of a minimal
-    clashing set. `certificate` holds KKT residuals and figures about w. `directions` are those of
+    clashing set, and `relaxations` how far each of its statements alone would have to give way,
+    the least relative change first; those of which none is enough are left out. `nearest` is what
+    the weights reach that miss the goals least (None where the constraints clash by themselves).
+    `escape` says where the weights of an unbounded program run to.
+    `certificate` holds KKT residuals and figures about w. `directions` are those of
     the goals' observables, most reliable first; none where the noise of χ is not known.
     `softening` says which of what the goals ask for is not followed; None when all of it is.
     `frontier` is there when it was asked for.
@@ -132,3 +201,6 @@ class Solution:
     directions: tuple[Direction, ...] = ()
     softening: Softening | None = None
     frontier: Frontier | None = None
+    relaxations: tuple[Relaxation, ...] = ()
+    nearest: Nearest | None = None
+    escape: Escape | None = None

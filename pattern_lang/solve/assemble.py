@@ -20,6 +20,7 @@ from pattern_lang.solve.optimize import Answer, optimize
 from pattern_lang.solve.outcomes import outcomes
 from pattern_lang.solve.polish import near_faces
 from pattern_lang.solve.prices import Final
+from pattern_lang.solve.remedies import escape, nearest_outcomes, places_of, relaxations
 from pattern_lang.solve.resolve import resolve
 from pattern_lang.solve.rewrite import UnsupportedError, standard
 from pattern_lang.solve.rounding import Weights, to_float32
@@ -51,7 +52,7 @@ def _solved(pattern: WeightPattern, data: Estimated) -> Solution:
     program = program_of(pattern, statements, data)
     hard = optimize(program, TOLERANCE)
     if hard.w is None:
-        return _without_weights(hard, statements, data)
+        return _without_weights(hard, program, statements, data)
     exact = _with_weights(hard, statements, data)
     system = system_of(statements, data, hard) if hard.status == "optimal" else None
     if system is None:
@@ -174,18 +175,26 @@ def _with_weights(
     certificate = certify(answer, final.w)
     accurate = answer.status == "optimal" and certificate.worst <= ACCEPTED
     goals, constraints = _outcomes(statements, data, final, answer.dose, softened)
+    figures = certificate.figures()
+    misses = [o.violation_in_stderr for o in (*goals, *constraints)]
+    known = [miss for miss in misses if miss is not None]
+    if known:
+        figures["row_violation_stderrs"] = max(known)
     return Solution(
         status="optimal" if accurate else "inaccurate",
         weights=weights,
         dose=answer.dose,
         goals=goals,
         constraints=constraints,
-        certificate=certificate.figures(),
+        certificate=figures,
     )
 
 
 def _without_weights(
-    answer: Answer, statements: tuple[Statement, ...], data: Estimated
+    answer: Answer,
+    program: NormalProgram,
+    statements: tuple[Statement, ...],
+    data: Estimated,
 ) -> Solution:
     goals, constraints = _outcomes(statements, data, None, None)
     figures: dict[str, Any] = {}
@@ -200,7 +209,10 @@ def _without_weights(
         goals=goals,
         constraints=constraints,
         certificate=figures,
-        conflict=_places(clash, statements),
+        conflict=places_of(clash, statements),
+        relaxations=relaxations(program, clash, statements, data),
+        nearest=nearest_outcomes(answer, program, statements, data) if infeasible else None,
+        escape=escape(answer) if answer.status == "unbounded" else None,
     )
 
 
@@ -220,18 +232,6 @@ def _outcomes(
     ]
     others = [o for s in statements if not s.is_goal for o in outcomes(s, data, final, dose)]
     return tuple(goals), tuple(others)
-
-
-def _places(owners: tuple[int, ...], statements: tuple[Statement, ...]) -> tuple[int, ...]:
-    """Return the places of statements among the outcomes; a `move` has one per observable."""
-    places: list[int] = []
-    start = 0
-    for statement in statements:
-        count = len(statement.asks) if statement.is_goal else 1
-        if statement.number in owners:
-            places.extend(range(start, start + count))
-        start += count
-    return tuple(places)
 
 
 def _rounded(answer: Answer, w: Vector) -> Weights:

@@ -9,11 +9,18 @@ import numpy as np
 from attrs import field, frozen
 from numpy.typing import ArrayLike, NDArray
 
+from pattern_lang.diagnostics import PatternError
+from pattern_lang.diagnostics.catalogue.verdicts import UnusableConstraint
+
 Row = int | str
 
 
 def _array(value: ArrayLike | None) -> NDArray[np.float64] | None:
-    return None if value is None else np.asarray(value, dtype=np.float64)
+    try:
+        return None if value is None else np.asarray(value, dtype=np.float64)
+    except (TypeError, ValueError) as error:
+        problem = UnusableConstraint(constraint="an array of numbers", why=str(error))
+        raise PatternError([problem]) from None
 
 
 @frozen

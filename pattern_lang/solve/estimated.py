@@ -13,6 +13,8 @@ from pattern_lang.semantics.units import Unit
 from pattern_lang.solve.normal import Spread, Vector
 from pattern_lang.solve.response import Response, RowOf
 
+LARGE = "β, or what it is the sum of squares of"
+
 
 @define(frozen=True, slots=False, eq=False)
 class Estimated:
@@ -61,7 +63,7 @@ class Estimated:
         index, beta = self.index(observable), self.susceptibility.beta
         if not (np.isfinite(self.response.survey()[index]) and np.isfinite(beta)):
             bad = np.flatnonzero(~np.isfinite(self.susceptibility.chi[index]))
-            where = f"{bad.size} of {self.n} units, first at unit {bad[0]}" if bad.size else "β"
+            where = f"{bad.size} of {self.n} units, first at unit {bad[0]}" if bad.size else LARGE
             what = f"the susceptibility of `{observable}` is not finite ({where})"
             raise PatternError([UnusableResponse(what=what)])
         return RowOf(self.response, index, beta)

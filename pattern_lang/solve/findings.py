@@ -1,27 +1,31 @@
 """Diagnostics on a solution: why there are no weights, or what to know about those there are."""
 
 from collections.abc import Iterator
-from math import floor, isfinite, log10
 
-from pattern_lang.diagnostics import Diagnostic, Label, Problem
+import numpy as np
+
+from pattern_lang.diagnostics import Diagnostic, Label, Problem, Span
 from pattern_lang.diagnostics.catalogue.verdicts import (
     BelowNoise,
     Inaccurate,
-    Infeasible,
     MostlyNoise,
     NoMovement,
     NotFollowed,
+    Repeated,
     Unbounded,
 )
-from pattern_lang.ir.program import Amount, Goal, Move, WeightPattern
-from pattern_lang.ir.solution import Direction, GoalOutcome, Softening, Solution
+from pattern_lang.ir.noise import gram_of
+from pattern_lang.ir.program import Move, WeightPattern
+from pattern_lang.ir.solution import Direction, Escape, GoalOutcome, Softening, Solution
 from pattern_lang.ir.susceptibility import Estimate
-from pattern_lang.semantics.units import Unit
-from pattern_lang.solve.statements import with_mass
+from pattern_lang.solve.clash import infeasible, outward, plain
+from pattern_lang.solve.dependence import dependent
 
 NOISE = 2.0
 # A goal of which less than this is signal is met by following noise mostly.
 SIGNAL = 0.5
+# More draws than this, times what was taken, are no advice.
+MOST_DRAWS = 1000.0
 
 
 def verdicts(
@@ -35,15 +39,16 @@ def verdicts(
     problems: list[Problem] = []
     match solution.status:
         case "infeasible":
-            problems.append(_infeasible(pattern, solution))
+            problems.append(infeasible(pattern, solution))
         case "unbounded":
-            problems.append(_unbounded(pattern))
+            problems.append(_unbounded(pattern, estimate, solution))
         case "inaccurate":
             problems.append(_inaccurate(pattern, solution))
         case _:
             problems.extend(_no_movement(pattern, estimate, solution))
+    problems.extend(_repeated(pattern, estimate))
     if solution.weights is not None:
-        problems.extend(_noisy(solution))
+        problems.extend(_noisy(pattern, solution))
     if solution.softening is not None:
         problems.append(_without_directions(pattern, solution.softening))
     elif solution.weights is not None and pattern.reliable is None:
@@ -66,118 +71,22 @@ def draws_wanted(solution: Solution, margin: float = 1.5) -> float | None:
     return max(ratios) ** 2
 
 
-def _infeasible(pattern: WeightPattern, solution: Solution) -> Infeasible:
-    outcomes = solution.goals + solution.constraints
-    clash = _distinct([outcomes[place] for place in solution.conflict])
-    implied = {c.source for c in with_mass(pattern.constraints) if c.implied}
-    written = [outcome for outcome in clash if outcome.source not in implied]
-    first = next((o for o in written if o.kind != "require"), written[0] if written else None)
-    others = [o for o in written if o is not first]
-    return Infeasible(
-        span=first.origin if first is not None else pattern.origin,
-        reason=_reason(written, solution.dose),
-        own=_demand(first) if first is not None else "this pattern",
-        advice=_advice(pattern, first, others, solution.dose),
-        others=tuple(Label(o.origin, _demand(o)) for o in others if o.origin is not None),
-        facts=tuple(_why_implied(o) for o in clash if o.source in implied),
-    )
-
-
-def _why_implied(outcome: GoalOutcome) -> str:
-    if "mean" in outcome.source:
-        return f"{outcome.source} always holds: training divides by the total weight"
-    return f"{outcome.source} holds because the pattern sets no lower bound on w of its own"
-
-
-def _distinct(outcomes: list[GoalOutcome]) -> list[GoalOutcome]:
-    """Keep the first outcome of each statement."""
-    seen: dict[object, GoalOutcome] = {}
-    for outcome in outcomes:
-        seen.setdefault((outcome.source, outcome.origin, outcome.observable), outcome)
-    return list(seen.values())
-
-
-def _reason(clash: list[GoalOutcome], dose: float | None) -> str:
-    named = " and ".join(f"`{o.source}`" for o in clash[:3])
-    more = f" and {len(clash) - 3} more" if len(clash) > 3 else ""
-    both = "cannot hold together" if len(clash) > 1 else "cannot hold"
-    if dose is None:
-        tail = "; no fraction of the goals is feasible"
-    elif dose <= 0:
-        tail = "; only goals of size 0 are feasible"
-    else:
-        tail = f"; {down(100.0 * dose)} % of every goal at once is feasible"
-    return f"{named}{more} {both}{tail}"
-
-
-def _demand(outcome: GoalOutcome) -> str:
-    lower, upper = outcome.requested
-    what = f"the shift of {outcome.observable}" if outcome.kind != "require" else "this"
-    unit = "" if outcome.unit == Unit.ONE.value else f" {outcome.unit}"
-    if lower is not None and lower == upper:
-        return f"{what} must be {lower:.4g}{unit}"
-    if lower is not None and upper is not None:
-        return f"{what} must lie between {lower:.4g} and {upper:.4g}{unit}"
-    if lower is not None:
-        return f"{what} must be at least {lower:.4g}{unit}"
-    if upper is not None:
-        return f"{what} must be at most {upper:.4g}{unit}"
-    return f"{what} must move along the direction"
-
-
-def _advice(
-    pattern: WeightPattern,
-    first: GoalOutcome | None,
-    others: list[GoalOutcome],
-    dose: float | None,
-) -> str:
-    relax = next((o.source for o in others if o.kind == "require"), None)
-    relax = relax or next((o.source for o in others), None)
-    smaller = _smaller(pattern, first, dose) if first is not None else None
-    if smaller and relax:
-        return f"write `{smaller}`, or relax `{relax}`"
-    if smaller:
-        return f"write `{smaller}`"
-    target = relax or (first.source if first is not None else None)
-    return f"relax `{target}`" if target else "relax one of the constraints"
-
-
-def _smaller(pattern: WeightPattern, outcome: GoalOutcome, dose: float | None) -> str | None:
-    """Return the statement of a goal with its amount scaled down to what is feasible."""
-    if dose is None or dose <= 0:
-        return None
-    for goal in pattern.goals:
-        if goal.source != outcome.source or goal.origin is not outcome.origin:
-            continue
-        if isinstance(goal, Goal) and goal.kind != "hold":
-            amount = _amount(goal.amount, dose)
-            return f"{goal.kind} {goal.observable} by {amount}"
-        if isinstance(goal, Move) and goal.amount is not None:
-            head = goal.source.rsplit(" by ", 1)[0]
-            return f"{head} by {_amount(goal.amount, dose)}"
-    return None
-
-
-def _amount(amount: Amount, dose: float) -> str:
-    unit = "" if amount.unit is Unit.ONE else f" {amount.unit.value}"
-    return f"{down(amount.value * dose)}{unit}"
-
-
-def down(value: float, digits: int = 2) -> str:
-    """Write a number with a few digits, rounded towards zero, so that it stays feasible."""
-    if value == 0 or not isfinite(value):
-        return f"{value:g}"
-    step = 10.0 ** (floor(log10(abs(value))) - digits + 1)
-    whole = floor(abs(value) / step + 1e-9)
-    return f"{whole * step * (1 if value > 0 else -1):.{digits}g}"
-
-
-def _unbounded(pattern: WeightPattern) -> Unbounded:
+def _unbounded(pattern: WeightPattern, estimate: Estimate, solution: Solution) -> Unbounded:
     free = next((g for g in pattern.goals if isinstance(g, Move) and g.amount is None), None)
-    if free is not None:
-        return Unbounded(span=free.origin, what=f"the dose of `{free.source}`")
     objective = pattern.objective
-    return Unbounded(span=objective.origin or pattern.origin, what=f"`{objective.source}`")
+    span = free.origin if free is not None else objective.origin or pattern.origin
+    what = f"the dose of `{free.source}`" if free is not None else f"`{objective.source}`"
+    away = solution.escape
+    bound = (away.bound if away is not None else None) or "0 <= w <= 4"
+    how = "" if away is None else _running(away, int(estimate.units.unit_id[away.fastest]))
+    return Unbounded(span=span, what=what, how=how, bound=bound)
+
+
+def _running(away: Escape, fastest: int) -> str:
+    """Say which weights run away."""
+    up = f"{away.rising} of the weights grow" if away.rising else ""
+    down = f"{away.falling} shrink below any number" if away.falling else ""
+    return f"{' and '.join(filter(None, (up, down)))}, fastest that of unit {fastest}"
 
 
 def _inaccurate(pattern: WeightPattern, solution: Solution) -> Inaccurate:
@@ -200,7 +109,48 @@ def _no_movement(
     return found
 
 
-def _noisy(solution: Solution) -> list[BelowNoise]:
+def _repeated(pattern: WeightPattern, estimate: Estimate) -> list[Repeated]:
+    """Name the goals whose rows of χ repeat those of goals before them."""
+    chi = estimate.susceptibility
+    origin: dict[str, Span | None] = {}
+    for goal in pattern.goals:
+        names = goal.observables if isinstance(goal, Move) else (goal.observable,)
+        for name in names:
+            origin.setdefault(name, goal.origin)
+    names = tuple(origin)
+    rows = chi.chi[[chi.row(name) for name in names]]
+    if len(names) < 2 or not np.all(np.isfinite(rows)):
+        return []
+    means = rows.mean(axis=1, dtype=np.float64)
+    gram = gram_of(rows) - rows.shape[1] * np.outer(means, means)
+    found: list[Repeated] = []
+    for item in dependent(gram):
+        if not item.on:
+            continue
+        own, others = names[item.row], [names[i] for i in item.on]
+        labels = [Label(o, "moves with it") for name in others if (o := origin[name]) is not None]
+        found.append(
+            Repeated(
+                span=origin[own],
+                observable=own,
+                combination=combination(others, item.coefficients),
+                others=tuple(dict.fromkeys(labels)),
+            )
+        )
+    return found
+
+
+def combination(names: list[str], coefficients: tuple[float, ...]) -> str:
+    """Write a combination of observables: `2 a - 0.5 b`."""
+    text = ""
+    for name, number in zip(names, coefficients, strict=True):
+        sign = (" - " if number < 0 else " + ") if text else ("-" if number < 0 else "")
+        size = plain(abs(number))
+        text += f"{sign}{'' if size == '1' else size + ' '}{name}"
+    return text
+
+
+def _noisy(pattern: WeightPattern, solution: Solution) -> list[BelowNoise]:
     found: list[BelowNoise] = []
     goals = solution.goals
     if solution.softening is not None and not solution.softening.asked:
@@ -211,12 +161,23 @@ def _noisy(solution: Solution) -> list[BelowNoise]:
             BelowNoise(
                 span=goal.origin,
                 observable=goal.observable or "",
-                requested=f"{size:.3g} {goal.unit}",
-                stderr=f"{stderr:.3g} {goal.unit}",
-                twice=f"{NOISE * stderr:.3g} {goal.unit}",
+                requested=f"{plain(size)} {goal.unit}",
+                stderr=f"{plain(stderr)} {goal.unit}",
+                ratio=f"{size / stderr:.2g}",
+                advice=_more_draws(pattern, solution),
             )
         )
     return found
+
+
+def _more_draws(pattern: WeightPattern, solution: Solution) -> str:
+    """Say how long a run would have to be for all goals to stand out of the noise."""
+    times = draws_wanted(solution)
+    sampler = pattern.queries.sampler
+    if times is None or sampler.kind == "laplace" or times > MOST_DRAWS:
+        return "ask for what the data moves more, or re-weight data that moves this more"
+    needed = int(outward(times * sampler.draws, 1.0))
+    return f"take about {plain(outward(times, 1.0))} times the draws: write `draws: {needed}`"
 
 
 def below_noise(goals: tuple[GoalOutcome, ...]) -> tuple[GoalOutcome, ...]:

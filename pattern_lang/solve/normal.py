@@ -117,6 +117,20 @@ class Square:
 
 
 @frozen(eq=False)
+class Distance:
+    """`dist(row · (w - 1), [lower, upper])²`, one number, convex. row: (n,). A side may be open."""
+
+    stored: AnyRow = attrs.field(converter=_as_row)
+    lower: float
+    upper: float
+
+    @property
+    def row(self) -> Vector:
+        """Return the numbers of the row, (n,), read anew at each call."""
+        return self.stored.read()
+
+
+@frozen(eq=False)
 class Costs:
     """`Σ_j weight_j s_j f(scale·w_j + offset)`, one number, convex (see `ir.program.UnitCost`).
 
@@ -161,12 +175,13 @@ Atom = (
     | EffectiveSampleSize
     | Spread
     | Square
+    | Distance
 )
 
 Terms = tuple[tuple[float, Atom], ...]
 
 AFFINE = (Entries, Affine, Grouped, Dose)
-CONVEX = (SumSquares, Norm, L1, Maximum, KL, Chi2, Spread, Square, Costs, Combined)
+CONVEX = (SumSquares, Norm, L1, Maximum, KL, Chi2, Spread, Square, Distance, Costs, Combined)
 CONCAVE = (Minimum,)
 
 

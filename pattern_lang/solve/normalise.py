@@ -16,6 +16,9 @@ from pattern_lang.solve.normal import Affine, Dose, NormalConstraint, Share, Ter
 from pattern_lang.solve.resolve import codes_of
 from pattern_lang.solve.response import AnyRow, ConstantRow
 
+# Squares of what is larger leave double precision.
+LARGEST = 1e100
+
 
 @frozen(eq=False)
 class Context:
@@ -31,7 +34,7 @@ Made = tuple[NormalConstraint, ...]
 
 def normalise(constraint: given.Constraint, context: Context) -> Made:
     """Return a constraint in normal form; raises PatternError where its numbers do not fit."""
-    _check_finite(constraint)
+    _check_numbers(constraint)
     return NORMALISERS[type(constraint)](constraint, context)
 
 
@@ -40,11 +43,29 @@ def refuse(constraint: object, why: str) -> PatternError:
     return PatternError([UnusableConstraint(constraint=type(constraint).__name__, why=why)])
 
 
-def _check_finite(constraint: given.Constraint) -> None:
+def _check_numbers(constraint: given.Constraint) -> None:
     for attribute in attrs.fields(type(constraint)):
         value = getattr(constraint, attribute.name)
-        if isinstance(value, float) and not np.isfinite(value):
-            raise refuse(constraint, f"{attribute.name} is {value}")
+        if attribute.type is float or (attribute.type == float | None and value is not None):
+            check_number(constraint, attribute.name, value)
+
+
+def check_number(constraint: object, name: str, value: Any) -> None:
+    """Refuse what is no number, is not finite, or is too large to be squared."""
+    if isinstance(value, str | complex) or np.ndim(value) or not _is_real(value):
+        raise refuse(constraint, f"{name} is {value!r}, not a number (shifts: in the row's unit)")
+    if not np.isfinite(value):
+        raise refuse(constraint, f"{name} is {value}")
+    if abs(value) > LARGEST:
+        raise refuse(constraint, f"{name} is {value:g}, beyond what can be computed with")
+
+
+def _is_real(value: Any) -> bool:
+    try:
+        float(value)
+    except (TypeError, ValueError):
+        return False
+    return True
 
 
 def _affine(context: Context, row: given.Row, sign: float = 1.0) -> Terms:
@@ -105,6 +126,8 @@ def _mass(c: given.Mass, context: Context) -> Made:
     values = np.asarray(labels)
     if values.shape != (context.n,):
         raise refuse(c, f"codes have shape {values.shape}, not ({context.n},)")
+    if values.dtype.kind == "f" and np.any(np.isnan(values)):
+        raise refuse(c, f"the group of unit {int(np.argmax(np.isnan(values)))} is NaN")
     codes, names = codes_of(values)
     sizes = np.ones(context.n) if c.sizes is None else c.sizes
     if sizes.shape != (context.n,) or not np.all(np.isfinite(sizes)) or np.any(sizes < 0):
@@ -142,10 +165,10 @@ def _soft(c: given.Soft, context: Context) -> Made:
 
 
 def _along(c: given.Along, context: Context) -> Made:
-    if len(c.rows) != len(c.direction) or not any(c.direction):
+    if len(c.rows) != len(c.direction) or not np.any(np.asarray(c.direction) != 0):
         raise refuse(c, "it needs one number per row, not all of them 0")
-    if not np.all(np.isfinite(np.asarray(c.direction, dtype=np.float64))):
-        raise refuse(c, "the direction is not finite")
+    for step in c.direction:
+        check_number(c, "a step of the direction", step)
     return tuple(
         NormalConstraint((*_affine(context, row), (-float(step), Dose())), equality=True)
         for row, step in zip(c.rows, c.direction, strict=True)

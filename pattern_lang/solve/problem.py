@@ -1,13 +1,13 @@
 """`WeightProgram`: the solver alone, on your own response matrix."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from functools import cached_property
 from typing import Any
 
 import attrs
 import numpy as np
 from attrs import define, field, frozen
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 
 from pattern_lang.diagnostics import PatternError
 from pattern_lang.diagnostics.catalogue.verdicts import NotConvex, UnusableResponse
@@ -16,12 +16,16 @@ from pattern_lang.ir.noise import Noise
 from pattern_lang.solve import constraints as given
 from pattern_lang.solve.certificate import certify
 from pattern_lang.solve.constraints import Constraint, Maximize, Objective, Row, SumSquares
+from pattern_lang.solve.dependence import Dependent, dependent
 from pattern_lang.solve.halving import halves_of, stderr_of
 from pattern_lang.solve.infeasible import conflict, fraction
+from pattern_lang.solve.nearest import Aim, nearest
 from pattern_lang.solve.normal import Affine, NormalConstraint, NormalProgram, Square, Terms, Vector
-from pattern_lang.solve.normalise import Context, normalise, refuse
+from pattern_lang.solve.normalise import Context, check_number, normalise, refuse
 from pattern_lang.solve.optimize import Answer, optimize
 from pattern_lang.solve.prices import Final
+from pattern_lang.solve.recession import direction
+from pattern_lang.solve.relax import least_give
 from pattern_lang.solve.response import Response, RowOf
 from pattern_lang.solve.rewrite import UnsupportedError
 from pattern_lang.solve.rules import prices_of
@@ -29,6 +33,20 @@ from pattern_lang.solve.structured.proof import Rule
 from pattern_lang.solve.threads import one_thread_each
 
 ACCEPTED = 1e-5
+
+
+@frozen(eq=False)
+class Stuck:
+    """A program without a solution: as it was made, in standard form, its clash, and its aims.
+
+    goals: the constraints that ask for shifts, and `aims` the same again, in lengths of rows.
+    """
+
+    program: NormalProgram
+    standard: NormalProgram
+    clash: tuple[int, ...]
+    goals: frozenset[int]
+    aims: tuple[Aim, ...]
 
 
 @define(frozen=True, slots=False, eq=False)
@@ -46,6 +64,9 @@ class WeightSolution:
     iterations of an engine that makes none. crossed, crossed_stderr: (m,) shifts of all rows that
     weights chosen on one half of the draws cause by the other half, averaged over both ways, and
     their standard errors; None where the program knows no halves (see `WeightProgram`).
+
+    Without a point three more questions are answered when they are asked: `relaxations`, `nearest`
+    and `direction`.
     """
 
     status: str
@@ -61,6 +82,7 @@ class WeightSolution:
     crossed: Vector | None = None
     crossed_stderr: Vector | None = None
     origin: Answer | Rule | None = field(default=None, repr=False)
+    stuck: Stuck | None = field(default=None, repr=False)
 
     @cached_property
     def rule(self) -> Rule | None:
@@ -72,6 +94,40 @@ class WeightSolution:
         """
         return prices_of(self.origin) if isinstance(self.origin, Answer) else self.origin
 
+    @cached_property
+    def relaxations(self) -> dict[int, float]:
+        """Return by how much single constraints of the conflict would have to give way.
+
+        Each number is enough by itself: the limits of that constraint moved outwards by it, an
+        equality turned into a range of that half-width. Constraints that could be dropped
+        without a solution appearing are left out.
+        """
+        if self.stuck is None or self.status != "infeasible":
+            return {}
+        with one_thread_each():
+            found = {owner: least_give(self.stuck.program, owner) for owner in self.stuck.clash}
+        return {owner: give.amount for owner, give in found.items() if give is not None}
+
+    @cached_property
+    def nearest(self) -> Vector | None:
+        """Return weights (n,) that satisfy everything but the targets, and miss these least.
+
+        The targets are those of `Equal`, `AtLeast`, `AtMost` and `Between`; misses are measured in
+        lengths of their rows, and the sum of their squares is least. None where all else clashes.
+        """
+        if self.stuck is None or self.status != "infeasible":
+            return None
+        with one_thread_each():
+            return nearest(self.stuck.program, self.stuck.goals, self.stuck.aims)
+
+    @cached_property
+    def direction(self) -> Vector | None:
+        """Return where weights of an unbounded program run to, (n,), largest entry 1 in size."""
+        if self.stuck is None or self.status != "unbounded":
+            return None
+        with one_thread_each():
+            return direction(self.stuck.standard)
+
 
 def _tuple(constraints: Iterable[Constraint]) -> tuple[Constraint, ...]:
     return tuple(constraints)
@@ -81,6 +137,37 @@ def _shape(numbers: Any) -> tuple[int, ...]:
     if isinstance(numbers, Noise):
         return numbers.loadings.shape[1], numbers.units
     return tuple(np.shape(numbers))
+
+
+def _matrix(chi: ArrayLike) -> NDArray[Any]:
+    """Return an array of real numbers; raises PatternError where it cannot be one."""
+    try:
+        array = chi if isinstance(chi, np.ndarray) else np.asarray(chi)
+        return array if array.dtype.kind in "fiub" else array.astype(np.float64, casting="safe")
+    except (TypeError, ValueError):
+        pass
+    try:
+        if np.asarray(chi).dtype.kind == "O":
+            return np.asarray(chi).astype(np.float64)
+        what = f"the response holds {np.asarray(chi).dtype} values, not real numbers"
+    except (TypeError, ValueError) as error:
+        what = f"the response is no matrix of numbers: {error}"
+    raise PatternError([UnusableResponse(what=what)])
+
+
+def _ends(constraint: Constraint) -> tuple[float, float] | None:
+    """Return the range that a constraint asks of its row, None for one that asks for no shift."""
+    match constraint:
+        case given.Equal(_, value):
+            return value, value
+        case given.Between(_, lower, upper):
+            return lower, upper
+        case given.AtLeast(_, value):
+            return value, np.inf
+        case given.AtMost(_, value):
+            return -np.inf, value
+        case _:
+            return None
 
 
 def _objective() -> Objective:
@@ -129,7 +216,7 @@ class WeightProgram:
 
         Raises PatternError where shapes do not fit.
         """
-        array = chi if isinstance(chi, np.ndarray) else np.asarray(chi)
+        array = _matrix(chi)
         known = tuple(names) if names is not None else None
         program = cls(array, names=known, beta=beta, stderr=stderr, groups=groups, halves=halves)
         program.check()
@@ -156,6 +243,9 @@ class WeightProgram:
             what = f"the response has shape {shape}, not (rows, units)"
         elif self.names is not None and len(self.names) != shape[0]:
             what = f"{len(self.names)} names for {shape[0]} rows"
+        elif self.names is not None and len(set(self.names)) < len(self.names):
+            twice = next(name for name in self.names if self.names.count(name) > 1)
+            what = f"two rows are named {twice!r}"
         elif not np.isfinite(self.beta):
             what = f"beta is {self.beta}"
         elif self.stderr is not None and _shape(self.stderr)[-2:] != shape:
@@ -175,10 +265,21 @@ class WeightProgram:
     def _stored(self, row: Row) -> RowOf:
         index = self._index(row)
         if not np.isfinite(self.source.survey()[index]):
-            unit = int(np.flatnonzero(~np.isfinite(self.source.read(index)))[0])
-            what = f"row {row!r} of the response is not finite, first at unit {unit}"
+            bad = np.flatnonzero(~np.isfinite(self.source.read(index)))
+            what = f"the numbers of row {row!r} of the response are too large to be squared"
+            if bad.size:
+                what = f"row {row!r} of the response is not finite, first at unit {int(bad[0])}"
             raise PatternError([UnusableResponse(what=what)])
+        self._check_stderr(row, index)
         return RowOf(self.source, index, self.beta)
+
+    def _check_stderr(self, row: Row, index: int) -> None:
+        if not isinstance(self.stderr, np.ndarray | list | tuple):
+            return
+        own = np.asarray(self.stderr)[..., index, :]
+        if not np.all(np.isfinite(own)) or (own.ndim == 1 and np.any(own < 0)):
+            what = f"the standard errors of row {row!r} are not all finite and at least 0"
+            raise PatternError([UnusableResponse(what=what)])
 
     def _index(self, row: Row) -> int:
         if isinstance(row, str):
@@ -186,6 +287,8 @@ class WeightProgram:
                 raise refuse(row, f"no row is named {row!r}")
             return self.names.index(row)
         rows = self.source.shape[0]
+        if isinstance(row, bool) or not isinstance(row, int | np.integer):
+            raise refuse(row, f"{row!r} is neither the number of a row nor its name")
         if not 0 <= row < rows:
             raise refuse(row, f"there is no row {row} of {rows}")
         return int(row)
@@ -197,6 +300,8 @@ class WeightProgram:
 
     def _solved(self, tol: float) -> WeightSolution:
         self.check()
+        if not 0.0 <= tol < 1.0:
+            raise refuse(self, f"the tolerance is {tol}, not between 0 and 1")
         solution = self._solution(self._optimized(tol))
         return self._crossed(solution, tol) if solution.status == "optimal" else solution
 
@@ -254,13 +359,16 @@ class WeightProgram:
 
     def _combination(self, objective: Maximize) -> Terms:
         rows = objective.rows
-        chosen = {rows: 1.0} if isinstance(rows, int | str) else rows
+        chosen = dict(rows) if isinstance(rows, Mapping) else {rows: 1.0}
+        for row, number in chosen.items():
+            check_number(objective, f"the coefficient of row {row!r}", number)
         return tuple((-c, Affine(self._stored(row))) for row, c in chosen.items())
 
     def _solution(self, answer: Answer) -> WeightSolution:
         passes = answer.result.iterations if answer.result is not None else 0
         if answer.w is None:
             stuck = answer.status == "infeasible"
+            clash = conflict(answer) if stuck else ()
             return WeightSolution(
                 status=answer.status,
                 weights=None,
@@ -271,24 +379,52 @@ class WeightProgram:
                 duals=None,
                 certificate={},
                 passes=passes,
-                conflict=conflict(answer) if stuck else (),
+                conflict=clash,
+                stuck=self._stuck(answer, clash),
             )
         proof = answer.result.proof if answer.result is not None else None
         certificate = certify(answer, answer.w)
         good = answer.status == "optimal" and certificate.worst <= ACCEPTED
         cost = certificate.primal_cost
+        shift, stderr = self._shift(answer), self._stderr(answer.w)
+        figures = certificate.figures()
+        if stderr is not None:
+            figures["row_violation_stderrs"] = self._violation(shift, stderr)
         return WeightSolution(
             status="optimal" if good else "inaccurate",
             weights=answer.w,
-            shift=self._shift(answer),
-            stderr=self._stderr(answer.w),
+            shift=shift,
+            stderr=stderr,
             objective=-cost if isinstance(self.objective, Maximize) else cost,
             dose=answer.dose,
             duals=self._duals(Final(answer.w, answer)),
-            certificate=certificate.figures(),
+            certificate=figures,
             passes=passes,
             origin=answer if proof is None else proof.rule,
         )
+
+    def _stuck(self, answer: Answer, clash: tuple[int, ...]) -> Stuck:
+        aims: dict[int, Aim] = {}
+        for owner, constraint in enumerate(self.constraints):
+            ends = _ends(constraint)
+            if ends is not None:
+                row = self._stored(constraint.row)  # type: ignore[union-attr]
+                aims[owner] = Aim(row, *ends, row.length or 1.0)
+        goals, wanted = frozenset(aims), tuple(aims.values())
+        return Stuck(self._normal(), answer.program, clash, goals, wanted)
+
+    def dependent_rows(self) -> tuple[Dependent, ...]:
+        """Return the rows of the constraints that repeat those before them; one pass.
+
+        Rows count as they stand; where the mean of the weights is fixed, up to a constant.
+        """
+        named = [c.row for c in self.constraints if hasattr(c, "row")]
+        along = [row for c in self.constraints if isinstance(c, given.Along) for row in c.rows]
+        order = [self._index(row) for row in (*named, *along)]
+        gram, sums = self.source.products()
+        if any(isinstance(c, given.Mean) for c in self._with_mean()):
+            gram = gram - np.outer(sums, sums) / self.n
+        return dependent(gram, order)
 
     def _shift(self, answer: Answer) -> Vector:
         assert answer.w is not None
@@ -299,6 +435,17 @@ class WeightProgram:
         for row in np.flatnonzero(np.isnan(sums)).tolist():
             sums[row] = self.source.read(row) @ (answer.w - 1.0)
         return np.asarray(self.beta * sums)
+
+    def _violation(self, shift: Vector, stderr: Vector) -> float:
+        """Return the largest violation of a row in standard errors of its shift."""
+        worst = 0.0
+        for constraint in self.constraints:
+            ends = _ends(constraint)
+            if ends is not None:
+                row = self._index(constraint.row)  # type: ignore[union-attr]
+                miss = max(ends[0] - shift[row], shift[row] - ends[1], 0.0)
+                worst = max(worst, float(miss / stderr[row]) if stderr[row] > 0 else 0.0)
+        return worst
 
     def _stderr(self, w: Vector) -> Vector | None:
         found = stderr_of(self.stderr, w - 1.0)

@@ -118,6 +118,17 @@ class Response:
             self._squares = squares
         return self._squares
 
+    def products(self) -> tuple[NDArray[np.float64], Vector]:
+        """Return the products of all pairs of rows (m, m), and the sum of each row (m,)."""
+        rows, n = self.shape
+        step = max(1, SURVEYED // max(1, rows))
+        gram, sums = np.zeros((rows, rows)), np.zeros(rows)
+        for start in range(0, n, step):
+            block = self.source.block(slice(start, min(n, start + step))).astype(np.float64)
+            gram += block @ block.T
+            sums += block.sum(axis=1)
+        return gram, sums
+
 
 def _squares(block: Block) -> Vector:
     with np.errstate(over="ignore", invalid="ignore"):

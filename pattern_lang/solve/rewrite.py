@@ -10,6 +10,7 @@ import attrs
 import numpy as np
 
 from pattern_lang.ir.program import (
+    KL,
     Chi2,
     EffectiveSampleSize,
     Entries,
@@ -61,6 +62,8 @@ def _constraint(constraint: NormalConstraint, n: int, conserved: bool) -> Normal
         constraint = _without_shares(constraint, conserved)
     constraint = attrs.evolve(constraint, terms=_combined(constraint.terms, conserved))
     constraint = _ball(constraint, n)
+    if conserved:
+        constraint = _without_entropy(constraint)
     _check_convex(constraint)
     return constraint
 
@@ -151,6 +154,25 @@ def _ball(constraint: NormalConstraint, n: int) -> NormalConstraint:
             return _within(constraint, Norm(1.0, -1.0), -n * limit / coefficient, n / coefficient)
         case _:
             return constraint
+
+
+def _without_entropy(constraint: NormalConstraint) -> NormalConstraint:
+    """Write `kl(w) <= 0` as `w == 1`, which it says when the mean is 1, and nothing when it is < 0.
+
+    The divergence grows with the square of w - 1: to a tolerance of its own 0 is no limit at all.
+    """
+    if len(constraint.terms) != 1 or constraint.equality:
+        return constraint
+    coefficient, atom = constraint.terms[0]
+    limit = float(np.max(np.asarray(constraint.target - constraint.constant)))
+    if not isinstance(atom, KL) or coefficient <= 0 or limit > 0:
+        return constraint
+    if limit < 0:
+        return attrs.evolve(constraint, terms=((1.0, Norm(1.0, -1.0)),), constant=1.0, target=0.0)
+    terms: Terms = ((1.0, Entries()),)
+    return attrs.evolve(
+        constraint, terms=terms, constant=-1.0, target=0.0, equality=True, price=float("nan")
+    )
 
 
 def _within(

@@ -3,6 +3,7 @@
 from typing import assert_never
 
 import attrs
+import numpy as np
 from attrs import field, frozen
 
 from pattern_lang.diagnostics import PatternError, Span
@@ -14,6 +15,8 @@ from pattern_lang.solve.estimated import Estimated
 from pattern_lang.solve.normal import Affine, Dose, NormalConstraint
 from pattern_lang.solve.resolve import Resolved, resolve, units_of
 
+# Squares of what is larger leave double precision.
+LARGEST = 1e100
 CONSERVED = Constraint(ir.Expression(((1.0, ir.Mean()),), -1.0), "==", "mean(w) == 1", implied=True)
 
 
@@ -63,7 +66,7 @@ def statements_of(pattern: WeightPattern, data: Estimated) -> tuple[Statement, .
     items: list[Goal | Move | Constraint] = [*pattern.goals, *with_mass(pattern.constraints)]
     for number, item in enumerate(items):
         try:
-            made.append(_statement(number, item, data))
+            made.append(_within_reach(_statement(number, item, data)))
         except PatternError as error:
             problems.append(error)
     if problems:
@@ -71,14 +74,26 @@ def statements_of(pattern: WeightPattern, data: Estimated) -> tuple[Statement, .
     return tuple(made)
 
 
+def _within_reach(statement: Statement) -> Statement:
+    """Refuse a statement with a number that leaves double precision when it is squared."""
+    numbers = [c.target for c in statement.constraints]
+    numbers += [float(np.max(np.abs(np.asarray(c.constant)))) for c in statement.constraints]
+    if all(abs(number) <= LARGEST for number in numbers):
+        return statement
+    why = f"numbers beyond {LARGEST:g} are more than can be computed with"
+    problem = UnusableConstraint(span=statement.origin, constraint=statement.source, why=why)
+    raise PatternError([problem])
+
+
 def with_mass(constraints: tuple[Constraint, ...]) -> tuple[Constraint, ...]:
     """Append `mean(w) == 1` unless it is there."""
-    if any(_is_mass(c) for c in constraints):
+    if any(is_mass(c) for c in constraints):
         return constraints
     return (*constraints, CONSERVED)
 
 
-def _is_mass(constraint: Constraint) -> bool:
+def is_mass(constraint: Constraint) -> bool:
+    """Tell whether a constraint is that the mean of the weights is 1."""
     terms = constraint.expression.terms
     if constraint.relation != "==" or len(terms) != 1:
         return False

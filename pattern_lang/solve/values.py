@@ -25,6 +25,7 @@ from pattern_lang.solve.normal import (
     Atom,
     Combined,
     Costs,
+    Distance,
     Dose,
     Grouped,
     NormalConstraint,
@@ -99,6 +100,11 @@ def _spread(atom: Spread, x: Vector) -> float:
     return float(np.sqrt(square + rest))
 
 
+def _distance(atom: Distance, x: Vector) -> float:
+    at = float(np.dot(atom.row, x))
+    return max(atom.lower - at, at - atom.upper, 0.0) ** 2
+
+
 Value = Callable[[Any, Vector, float], float | Vector]
 
 VALUES: Final[Mapping[type, Value]] = MappingProxyType(
@@ -119,6 +125,7 @@ VALUES: Final[Mapping[type, Value]] = MappingProxyType(
         Chi2: lambda atom, w, t: _square_of(1.0, -1.0, w) / w.size,
         EffectiveSampleSize: lambda atom, w, t: effective_sample_size(w),
         Spread: lambda atom, w, t: _spread(atom, w - 1.0),
+        Distance: lambda atom, w, t: _distance(atom, w - 1.0),
         Square: lambda atom, w, t: (float(np.dot(atom.row, w - 1.0)) - atom.target) ** 2,
     }
 )

@@ -132,6 +132,7 @@ TESTED = {
     "PAT5009": "solve/test_solve_bad_input.py",
     "PAT5010": "solve/test_solve_atoms.py",
     "PAT5011": "solve/test_solve_bad_input.py",
+    "PAT5020": "solve/test_solve_verdicts.py::test_goals_that_repeat_each_other_are_named",
     "PAT5027": "solve/test_solve_soften.py",
     "PAT5028": "solve/test_solve_frontier.py::test_nothing_to_trade",
     "PAT5029": "solve/test_solve_rules.py::test_programs_without_a_rule",

@@ -175,6 +175,69 @@ def test_refused_with_a_minimal_set_and_the_dose(seed: int) -> None:
         assert is_feasible(case.only(kept)), case.constraints[left_out]
 
 
+def moved(case: Case, number: int, amount: float) -> Case | None:
+    """The case with the limits of one constraint moved outwards; None for the mean."""
+    made: Constraint
+    match case.constraints[number]:
+        case Equal(i, v):
+            made = Between(i, v - amount, v + amount)
+        case AtLeast(i, v):
+            made = AtLeast(i, v - amount)
+        case AtMost(i, v):
+            made = AtMost(i, v + amount)
+        case Between(i, low, high):
+            made = Between(i, low - amount, high + amount)
+        case Bounds(lower, upper):
+            made = Bounds(lower - amount, upper + amount)
+        case Mass(codes, low, high, sizes):
+            made = Mass(codes, float(low) - amount, float(high) + amount, sizes)
+        case _:
+            return None
+    return evolve(
+        case, constraints=(*case.constraints[:number], made, *case.constraints[number + 1 :])
+    )
+
+
+@pytest.mark.parametrize("seed", seeds(12, 200))
+def test_one_constraint_relaxed_by_no_more_than_it_takes(seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    factor = float(1.0 + np.exp(rng.uniform(np.log(1e-3), np.log(19.0))))
+    case = at_the_limit(rng).scaled(factor)
+    solution = WeightProgram(case.chi, case.constraints).solve()
+    found = solution.relaxations
+    assert set(found) <= set(solution.conflict)
+    for number in solution.conflict:
+        others = tuple(i for i in range(len(case.constraints)) if i != number)
+        if number not in found:
+            assert not is_feasible(case.only(others))
+            continue
+        more, less = (moved(case, number, f * found[number]) for f in (1.001, 0.999))
+        if more is not None and less is not None:
+            assert is_feasible(more)
+            assert not is_feasible(less)
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_the_nearest_weights_miss_the_targets_least(seed: int) -> None:
+    """Beside the nearest point of the reachable shifts, found by a bounded least squares."""
+    rng = np.random.default_rng(3000 + seed)
+    chi = response_of(rng, 3, 40)
+    chi = chi[np.linalg.norm(chi, axis=1) > 0]
+    rows = chi / np.linalg.norm(chi, axis=1)[:, None]
+    asked = rng.normal(size=len(rows))
+    asked *= 100.0 / np.linalg.norm(asked)  # no row of length 1 reaches beyond 13
+    targets = [Equal(i, float(v * np.linalg.norm(chi[i]))) for i, v in enumerate(asked)]
+    solution = WeightProgram(chi, [*targets, Bounds(0.0, 3.0)]).solve()
+    assert solution.status == "infeasible"
+    assert solution.nearest is not None
+    best = scipy.optimize.lsq_linear(rows, asked, bounds=(-1.0, 2.0), tol=1e-13)
+    assert solution.nearest.min() >= -1e-9
+    assert solution.nearest.max() <= 3.0 + 1e-9
+    found = rows @ (solution.nearest - 1.0)
+    room = 1e-4 * float(np.max(np.abs(asked - found)))
+    assert found == pytest.approx(rows @ best.x, abs=room)
+
+
 @pytest.mark.parametrize("seed", seeds(10, 50))
 def test_solved_a_thousandth_within_the_limit(seed: int) -> None:
     case = at_the_limit(np.random.default_rng(1000 + seed)).scaled(0.999)

@@ -41,10 +41,16 @@ class Unbounded(Problem):
     title: ClassVar[str] = "nothing limits the weights"
     message: ClassVar[str] = "{what} can improve for ever under these constraints"
     label: ClassVar[str] = "unlimited"
-    help: ClassVar[str] = "bound the weights, for example `require 0 <= w <= 4`"
+    help: ClassVar[str] = "add `require {bound}`, which bounds it"
     exit_status: ClassVar[int] = 3
 
     what: str
+    how: str
+    bound: str
+
+    def notes(self) -> tuple[str, ...]:
+        """Return where the weights run to."""
+        return (self.how,)
 
 
 @problem
@@ -67,17 +73,22 @@ class BelowNoise(Problem):
     code: ClassVar[str] = "PAT5004"
     title: ClassVar[str] = "goal below the noise of the estimate"
     message: ClassVar[str] = (
-        "the requested shift of `{observable}`, {requested}, is less than two standard errors "
-        "of the predicted shift ({stderr} each)"
+        "the shift of `{observable}` that is asked for, {requested}, is lost in the noise of the "
+        "estimate: the standard error of its prediction is {stderr}"
     )
-    label: ClassVar[str] = "smaller than {twice}"
-    help: ClassVar[str] = "ask for more, or estimate with more draws"
+    label: ClassVar[str] = "{ratio} standard errors, at least 2 are needed"
+    help: ClassVar[str] = "{advice}"
     exit_status: ClassVar[int] = 4
 
     observable: str
     requested: str
     stderr: str
-    twice: str
+    ratio: str
+    advice: str
+
+    def notes(self) -> tuple[str, ...]:
+        """Return why the obvious way out is none."""
+        return ("a larger goal takes larger weights, whose noise is larger too",)
 
 
 @problem
@@ -177,6 +188,29 @@ class UnusableConstraint(Problem):
 
     constraint: str
     why: str
+
+
+@problem
+class Repeated(Problem):
+    """A goal on an observable that moves only as those of other goals do."""
+
+    code: ClassVar[str] = "PAT5020"
+    title: ClassVar[str] = "goals that repeat each other"
+    message: ClassVar[str] = (
+        "weights move `{observable}` only as they move other goals: "
+        "its susceptibility is {combination}"
+    )
+    label: ClassVar[str] = "settled by the other goals"
+    help: ClassVar[str] = "leave out this goal, or measure it where it differs from the others"
+    severity: ClassVar[Severity] = Severity.WARNING
+
+    observable: str
+    combination: str
+    others: tuple[Label, ...] = field(default=())
+
+    def labels(self) -> tuple[Label, ...]:
+        """Return the goals that settle it."""
+        return self.others
 
 
 @problem

@@ -2,7 +2,7 @@
 
 import math
 
-from attrs import frozen
+from attrs import evolve, frozen
 
 from pattern_lang.emit.documents import span_location
 from pattern_lang.emit.report.noise import softened
@@ -146,11 +146,12 @@ def headline(solution: Solution, ess_share: float | None, unsound: tuple[str, ..
     remarks = [f"The estimate of {quoted(name)} is not sound." for name in unsound[:_REMARKS]]
     match solution.status:
         case "infeasible":
+            remarks += [*_changes(solution), *_nearest(solution)]
             return Headline("infeasible", "bad", _infeasible(solution), tuple(remarks))
         case "unbounded":
             sentence = (
                 "Nothing limits the dose: every larger one is feasible too. "
-                "Add a budget such as `require ess(w) >= 50 %`."
+                f"Add a budget such as `require {_budget(solution)}`."
             )
             return Headline("unbounded", "bad", sentence, tuple(remarks))
     if solution.status != "optimal":
@@ -217,6 +218,47 @@ def _infeasible(solution: Solution) -> str:
     if solution.dose is None:
         return first + ". No fraction of the targets is feasible."
     return first + f". The largest feasible dose is {percent(solution.dose)} of what was asked."
+
+
+def _budget(solution: Solution) -> str:
+    away = solution.escape
+    return (away.bound if away is not None else None) or "ess(w) >= 50 %"
+
+
+def _changes(solution: Solution) -> list[str]:
+    """Say how each statement of the clash alone would have to give way, the least change first."""
+    both = (*solution.goals, *solution.constraints)
+    found = []
+    for item in solution.relaxations[:_REMARKS]:
+        outcome = both[item.place]
+        changed = evolve(outcome, requested=item.requested)
+        unit = "" if outcome.unit == "1" else f" {outcome.unit}"
+        now, then = asked(outcome), asked(changed)
+        found.append(
+            f"Enough by itself: {quoted(outcome.source)} with {then}{unit} instead of {now}."
+        )
+    if not found and len({both[i].source for i in solution.conflict if i < len(both)}) > 1:
+        found.append("No change to one of these statements alone is enough.")
+    return found
+
+
+def _nearest(solution: Solution) -> list[str]:
+    """Say what comes nearest to all goals within the constraints."""
+    near = solution.nearest
+    if near is None:
+        return []
+    parts = []
+    for goal in near.goals[:_REMARKS]:
+        unit = "" if goal.unit == "1" else f" {goal.unit}"
+        value = with_error(goal.predicted, goal.stderr, signed=True)
+        short = "met" if is_met(goal) else f"misses by {number(goal.violation)}{unit}"
+        parts.append(f"{quoted(goal.observable or goal.source)} {value}{unit} ({short})")
+    more = f"; and {len(near.goals) - _REMARKS} more" if len(near.goals) > _REMARKS else ""
+    share = percent(near.ess)
+    return [
+        f"Nearest to all goals within the constraints: {'; '.join(parts)}{more}; "
+        f"effective sample size {share}."
+    ]
 
 
 def _listed(items: list[str]) -> str:

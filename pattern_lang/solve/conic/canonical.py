@@ -17,6 +17,7 @@ from pattern_lang.solve.normal import (
     Affine,
     Combined,
     Costs,
+    Distance,
     Dose,
     Grouped,
     Spread,
@@ -118,14 +119,19 @@ def _cost_parts(builder: ConicBuilder, atom: Costs) -> tuple[int | None, int | N
     """Return the first of n variables to be squared and summed, and of n to be summed.
 
     With z the entries: `|z|` scaled by weight and side lies below the first (squares) or the second
-    (magnitudes); huber splits z into what is squared and the rest, whose size counts 2·at times.
+    (magnitudes); huber splits it into what is squared and the rest, which counts 2·at times.
     """
     n, weights = builder.n, atom.weights
     z = shifted(n, atom.scale, atom.offset)
     if atom.kind == "huber":
         core, rest = builder.variables(n), builder.variables(n)
-        beyond = z + (-1.0) * entries_at(core, n)
-        _above(builder, entries_at(rest, n), (2.0 * atom.at) * beyond, (-2.0 * atom.at) * beyond)
+        for first in (core, rest):
+            builder.require(Cone.NONNEGATIVE, entries_at(first, n))
+        for sign, side in ((1.0, atom.up), (-1.0, atom.down)):
+            price = side * weights
+            inner = entries_at(core, n).weighted(2.0 * atom.at * np.sqrt(price))
+            whole = z.weighted(2.0 * atom.at * sign * price)
+            _above(builder, entries_at(rest, n) + inner, whole)
         return core, rest
     squared = atom.kind == "squares"
     power = 0.5 if squared else 1.0
@@ -256,6 +262,18 @@ def _quadratic_square(builder: ConicBuilder, atom: Square, weight: float) -> Non
     builder.add_quadratic(miss, 1, weight * length**2)
 
 
+def _quadratic_distance(builder: ConicBuilder, atom: Distance, weight: float) -> None:
+    length = float(np.linalg.norm(atom.row)) or 1.0
+    miss = builder.variable()
+    scaled = builder.named((1.0 / length) * row(atom.row))
+    if np.isfinite(atom.upper):
+        _above(builder, miss, scaled.plus(-atom.upper / length))
+    if np.isfinite(atom.lower):
+        _above(builder, miss, ((-1.0) * scaled).plus(atom.lower / length))
+    builder.require(Cone.NONNEGATIVE, miss)
+    builder.add_quadratic(miss.parts[0][0], 1, weight * length**2)
+
+
 def _quadratic_costs(builder: ConicBuilder, atom: Costs, weight: float) -> None:
     sizes, excess = _cost_parts(builder, atom)
     if sizes is not None:
@@ -270,6 +288,7 @@ QUADRATIC_COSTS: Final[Mapping[type, Callable[[ConicBuilder, Any, float], None]]
             SumSquares: _quadratic_sum,
             Chi2: _quadratic_chi2,
             Square: _quadratic_square,
+            Distance: _quadratic_distance,
             Costs: _quadratic_costs,
         }
     )

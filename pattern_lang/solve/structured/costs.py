@@ -11,6 +11,7 @@ from pattern_lang.solve.normal import (
     Affine,
     Combined,
     Costs,
+    Distance,
     Dose,
     Grouped,
     Square,
@@ -104,7 +105,7 @@ def split(cost: Terms, n: int) -> tuple[UnitCosts, Terms, Terms]:
                 linear.append((coefficient, atom))
             case Grouped(groups=1):
                 linear.append((coefficient, atom))
-            case Square():
+            case Square() | Distance():
                 soft.append((coefficient, atom))
             case Combined(kind="squares" | "magnitudes"):
                 soft.append((coefficient, atom))

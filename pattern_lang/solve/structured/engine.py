@@ -114,7 +114,8 @@ def _soft(form: Form, sums: Vector) -> float:
     total = 0.0
     bent = rows.curvature > 0
     if np.any(bent):
-        total += float(np.sum((sums - rows.upper)[bent] ** 2 / (2.0 * rows.curvature[bent])))
+        away = np.maximum(np.maximum(sums - rows.upper, rows.lower - sums)[bent], 0.0)
+        total += float(np.sum(away**2 / (2.0 * rows.curvature[bent])))
     capped = np.isfinite(rows.most) & (rows.most > 0)
     return total + float(np.sum(rows.most[capped] * np.abs(sums - rows.upper)[capped]))
 

@@ -9,6 +9,7 @@ from pattern_lang.ir.program import KL, L1, Norm
 from pattern_lang.solve.normal import (
     Affine,
     Combined,
+    Distance,
     Dose,
     Grouped,
     NormalConstraint,
@@ -133,6 +134,9 @@ class Reader:
         if isinstance(atom, Square):
             self._soft_line(((1.0, Affine(atom.stored)),), atom.target, FREE, 0.5 / coefficient)
             return
+        if isinstance(atom, Distance):
+            self._soft_range(atom, 0.5 / coefficient)
+            return
         assert isinstance(atom, Combined)
         squares = atom.kind == "squares"
         most, curvature = (FREE, 0.5 / coefficient) if squares else (coefficient, 0.0)
@@ -143,6 +147,13 @@ class Reader:
         row = self.row(terms)
         self.sides.append(Side(None, len(self.lines), None, 1.0, target, True))
         self.lines.append(Line(row.base, row.scalars, most, curvature))
+
+    def _soft_range(self, atom: Distance, curvature: float) -> None:
+        row = self.row(((1.0, Affine(atom.stored)),))
+        for lead, limit in ((1.0, atom.upper), (-1.0, atom.lower)):
+            if np.isfinite(limit):
+                self.sides.append(Side(None, len(self.lines), None, lead, limit, False))
+        self.lines.append(Line(row.base, row.scalars, FREE, curvature))
 
     def _line(self, index: int, constraint: NormalConstraint) -> None:
         row = self.row(constraint.terms)
