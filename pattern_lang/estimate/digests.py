@@ -19,7 +19,7 @@ from pattern_lang.ir.observables import Observable, UserObservable
 from pattern_lang.ir.queries import Queries
 from pattern_lang.ir.sources import DataSource, ModelSource
 
-ESTIMATOR_VERSION = 5
+ESTIMATOR_VERSION = 6
 _PIECE_BYTES = 16 * 2**20
 
 

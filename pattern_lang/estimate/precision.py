@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 from math import inf, isfinite, sqrt
 
 import torch
-from attrs import evolve, frozen
+from attrs import define, evolve, field, frozen
 from torch import Generator, Tensor
 
 from pattern_lang.estimate.chain import Setting, batches
@@ -46,22 +46,32 @@ class Rounding:
         return max(self.losses, self.means) < _SHARE / sqrt(draws)
 
 
-def settled(setting: Setting) -> tuple[Setting, Rounding | None]:
+@define(eq=False)
+class Shared:
+    """What posteriors that share rows share here too, by the identity of the rows.
+
+    pays: whether bfloat16 products are faster. rounded: the rows with what these add at θ*.
+    """
+
+    pays: dict[int, bool] = field(factory=dict)
+    rounded: dict[int, Rows] = field(factory=dict)
+
+
+def settled(setting: Setting, shared: Shared) -> tuple[Setting, Rounding | None]:
     """Return the setting with losses at its draws in bfloat16 if that is faster and fine enough.
 
     The answer depends on the processor's abilities, the network and the sampler, not on timing. The
     rounding comes with it where it was accepted. Pathwise derivatives are differences of losses at
-    points far too close for it.
+    points far too close for it. What does not depend on which parameters move is looked at once.
     """
     sampler, rows = setting.sampler, setting.rows
     draws = sampler.chains * sampler.draws
     langevin = sampler.kind in ("sgld", "rmsprop_sgld")
-    if (
-        not langevin
-        or sampler.is_pathwise
-        or draws < _FEWEST_DRAWS
-        or not narrow_pays(setting.network, rows)
-    ):
+    if not langevin or sampler.is_pathwise or draws < _FEWEST_DRAWS:
+        return setting, None
+    if id(rows) not in shared.pays:
+        shared.pays[id(rows)] = narrow_pays(setting.network, rows)
+    if not shared.pays[id(rows)]:
         return setting, None
     try:
         rounding = measure(setting)
@@ -69,7 +79,9 @@ def settled(setting: Setting) -> tuple[Setting, Rounding | None]:
         return setting, None
     if not rounding.below(draws):
         return setting, None
-    return evolve(setting, rows=rounded(setting)), rounding
+    if id(rows) not in shared.rounded:
+        shared.rounded[id(rows)] = rounded(setting)
+    return evolve(setting, rows=shared.rounded[id(rows)]), rounding
 
 
 def rounded(setting: Setting) -> Rows:
