@@ -21,6 +21,7 @@ from pattern_lang.estimate.steps import stepper
 Evaluate = Callable[[Tensor, Tensor], None]
 
 _POINTS, _BETWEEN = 5, 2  # points of the walk that are compared, and steps between them
+_FEWEST_POINTS, _PLAINLY = 2, 0.5  # points that are enough, and below which share of the limit
 _ENTRIES = 1024  # losses that are compared, of each block
 _SHARE = 0.5  # of a standard error, that rounding may amount to
 _FEWEST_DRAWS = 32  # below, there is too little to win
@@ -37,7 +38,7 @@ class Rounding:
     losses: float
     means: float
 
-    def below(self, draws: int) -> bool:
+    def below(self, draws: float) -> bool:
         """Return whether it stays below the standard error that so many draws have at best.
 
         A covariance of n draws has a standard error of 1/√n of the two deviations; were all of the
@@ -94,18 +95,28 @@ def rounded(setting: Setting) -> Rows:
 
 
 def measure(setting: Setting) -> Rounding:
-    """Compare the losses of some rows, in both precisions, at a few points of a walk from θ*."""
+    """Compare the losses of some rows, in both precisions, at a few points of a walk from θ*.
+
+    It ends early where rounding is far below what is allowed: moves only grow on the way.
+    """
     network, few = setting.network, _some(setting.rows)
+    draws = setting.sampler.chains * setting.sampler.draws
     wide, narrow = evaluator(network, few), _rounding_evaluator(network, few)
     walk = _walk(setting)
     at_anchor = _both(wide, narrow, few.width)
     moves, errors = [], []
-    for _ in range(_POINTS):
+    for count in range(1, _POINTS + 1):
         next(walk)
         exact, other = _both(wide, narrow, few.width)
         moves.append(exact - at_anchor[0])
         errors.append(other - at_anchor[1] - moves[-1])
+        if count == _FEWEST_POINTS and _compared(few, moves, errors).below(draws / _PLAINLY**2):
+            break
     network.reset()
+    return _compared(few, moves, errors)
+
+
+def _compared(few: Rows, moves: list[Tensor], errors: list[Tensor]) -> Rounding:
     moved, wrong = torch.stack(moves), torch.stack(errors)
     means, start = [], 0
     for chunk in chunks_of(few):  # one chunk for each block

@@ -195,9 +195,10 @@ class Trace(TorchFunctionMode):
         made = {number: call for call in usable.values() for number in real(call)}
         parts = self.heads.leading(made.__contains__)
         before = {number for call in parts for number in call.sources()}
-        wanted = (self._worth(usable) | (before & made.keys())) & read
+        wanted = self._worth(usable) & read
         needed: set[Key] = set()
         todo = [number for number in wanted if self.looks[number].dtype.is_floating_point]
+        todo += before & read & made.keys()
         while todo:
             call = made[todo.pop()]
             if call.key not in needed:
