@@ -151,7 +151,7 @@ def _largest(curved: Callable[[Tensor], Tensor], start: Tensor) -> tuple[float, 
 def _sum(shares: Tensor, parts: list[Tensor]) -> Tensor:
     """Return a combination of vectors."""
     pairs = list(zip(shares.tolist(), parts, strict=True))
-    found = pairs[0][1] * pairs[0][0]
+    found: Tensor = pairs[0][1] * pairs[0][0]
     for share, part in pairs[1:]:
         found.add_(part, alpha=share)
     return found

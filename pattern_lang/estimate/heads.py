@@ -130,8 +130,9 @@ class Watch:
             own = tuple(range(first, first - len(parts), -1))
             self.looks |= dict(zip(own, map(Look.of, parts), strict=True))
             self.numbers[key] = own
-            made = filled((args, kwargs), self._held)
-            self.calls.append(Call(func, *made, key, own, type(found), masked=False))
+            own_args, own_kwargs = filled((args, kwargs), self._held)
+            call = Call(func, own_args, own_kwargs, key, own, type(found), masked=False)
+            self.calls.append(call)
         self.tokens.know(found, self.numbers[key])
 
     def _held(self, tensor: Tensor) -> Held:

@@ -67,7 +67,7 @@ def chunked_losses(
     operands = (states, weight) if bias is None else (states, weight, bias)
     if has_torch_function(operands):
         arguments = states, weight, bias, targets, rows
-        return handle_torch_function(chunked_losses, operands, *arguments)  # type: ignore[no-any-return]
+        return handle_torch_function(chunked_losses, operands, *arguments)
     with swift_products(min(rows, len(states)) * weight.numel(), states):
         if torch.is_grad_enabled() and any(operand.requires_grad for operand in operands):
             found: Tensor = _TokenLosses.apply(states, weight, bias, targets, rows)  # type: ignore[no-untyped-call]

@@ -59,7 +59,7 @@ def test_the_control_at_no_temperature(world: World) -> None:
     ]
     data = world.rows("train", rows)
     probe = world.rows("probe", [{"coef": [1.0, 0.5, 0.0, 0.0, 0.0]}])
-    sampler = pathwise(localization=gamma, draws=600, burn_in=100, nbeta=50.0)
+    sampler = pathwise(localization=gamma, draws=200, burn_in=60, nbeta=50.0)
     asked = ask(data, [observable("p", Loss(world.model(d=d), probe))], sampler)
     answer = run(world, asked)
     found = with_control(asked, answer, world.store, reporter=SilentReporter(), workers=1)
