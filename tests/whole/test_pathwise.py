@@ -47,16 +47,19 @@ def test_derivatives_have_a_control(tmp_path: Path) -> None:
 
 @pytest.mark.slow
 def test_settings_are_found_for_derivatives(tmp_path: Path) -> None:
-    spec = derived(tmp_path / "project", '  estimate sgld(estimator: "pathwise")\n')
+    """From a step far too long, which does not compile soundly, to one that does."""
+    own = "  estimate sgld(step: 0.05, nbeta: 900, localization: 30, batch: 256, %s)\n"
+    spec = derived(tmp_path / "project", own % 'estimator: "pathwise"')
     out = tmp_path / "build"
     first = pat("calibrate", spec, "-o", out)
     assert first.returncode == 0, first.stdout + first.stderr
     assert 'estimator: "pathwise"' in first.stdout
     found = json.loads((out / "steer" / "calibration.json").read_text("utf-8"))["statement"]
     assert 'estimator: "pathwise"' in found
+    assert "step: 0.05" not in found
     text = spec.read_text("utf-8")
-    assert '  estimate sgld(estimator: "pathwise")\n' in text
-    spec.write_text(text.replace('  estimate sgld(estimator: "pathwise")\n', found), "utf-8")
+    indented = "".join(f"  {line}\n" for line in found.strip().splitlines())
+    spec.write_text(text.replace(own % 'estimator: "pathwise"', indented), "utf-8")
     second = pat("compile", spec, "-o", out)
     assert second.returncode == 0, second.stdout + second.stderr
     assert "PAT4052" not in second.stderr
