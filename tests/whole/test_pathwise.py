@@ -60,7 +60,7 @@ def test_settings_are_found_for_derivatives(tmp_path: Path) -> None:
     text = spec.read_text("utf-8")
     indented = "".join(f"  {line}\n" for line in found.strip().splitlines())
     spec.write_text(text.replace(own % 'estimator: "pathwise"', indented), "utf-8")
-    second = pat("compile", spec, "-o", out)
+    second = pat("compile", spec, "-p", "dose=1 sd", "-o", out)
     assert second.returncode == 0, second.stdout + second.stderr
     assert "PAT4052" not in second.stderr
     diagnostics = json.loads((out / "steer" / "diagnostics.json").read_text("utf-8"))
