@@ -43,6 +43,7 @@ ALONE: dict[str, Any] = {
 }
 EVERY = [[layer, head] for layer in (1, 0) for head in range(8)]
 ALL = "all parameters"
+LONG = f"{ALL}, 100 draws"
 # What to compare with goes with each case: the same, with all parameters moving.
 CASES: dict[str, tuple[str, dict[str, Any]]] = {
     ALL: (ALL, {"whole": True}),
@@ -59,6 +60,9 @@ CASES: dict[str, tuple[str, dict[str, Any]]] = {
         f"{ALL}, 5 steps a draw",
         {"heads": [[0, 2]], "thin": 5},
     ),
+    LONG: (LONG, {"whole": True, "draws": 100}),
+    "1 head of the last layer, 100 draws": (LONG, {"heads": [[1, 2]], "draws": 100}),
+    "1 head of the first layer, 100 draws": (LONG, {"heads": [[0, 2]], "draws": 100}),
 }
 
 
@@ -101,7 +105,21 @@ def report(seconds: dict[str, float], repeats: int) -> str:
         count = len(change.get("heads", [0]))
         ratio = taken / seconds[base] if base in seconds else float("nan")
         lines.append(f"| {name} | {count} | {taken:.1f} | {ratio:.2f} | {ratio / count:.2f} |")
-    return "\n".join(lines) + "\n"
+    return "\n".join([*lines, "", *fixed(seconds)]) + "\n"
+
+
+def fixed(seconds: dict[str, float]) -> list[str]:
+    """Return what does not grow with draws, from the same case at few and at many."""
+    few, many = ALONE["draws"], 100
+    lines = []
+    for name in seconds:
+        longer = f"{name}, {many} draws"
+        if longer in seconds:
+            own = seconds[name] - few * (seconds[longer] - seconds[name]) / (many - few)
+            share = own / seconds[longer]
+            text = f"{name}: {own:.1f} s, burn-in included, {share:.0%} of a run of {many} draws"
+            lines.append(f"- {text}")
+    return ["What does not grow with the draws:", "", *lines] if lines else []
 
 
 def main() -> None:

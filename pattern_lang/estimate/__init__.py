@@ -13,7 +13,8 @@ loads no torch. The rooms within, in the order in which an estimate passes them:
   their products fast, `heap` keeps what they free. Both: `entries`, `inputs`. What either has of
   Hugging Face is in the folder of that name.
 - What moves, where a component alone does: `selection`, `components`, `transformer`, `layouts`.
-  What frozen parameters decide is kept: `watching`, `prefix`, `recall`, `recall_rows`.
+  What frozen parameters decide is kept: `known`, `watching`, `prefix`, `heads`, `recall`,
+  `recall_rows`.
 - What to evaluate, and what observables read off it: `layout`, `probes`, `readout`.
 - One chain: `posterior`, `evaluate`, `sharing`, `precision`, `minibatches`, `steps`, `hmc`,
   `segments`, `stretches`, `moments`, `chain`. Derivatives along it: `pathwise`, `members`. Instead

@@ -1,11 +1,14 @@
 """How stiff a posterior is for its step, and what to change when chains diverge."""
 
+from collections.abc import Callable
+
 import torch
 from torch import Tensor
 
 from pattern_lang.estimate.available import round_down
-from pattern_lang.estimate.chain import Setting
+from pattern_lang.estimate.chain import Setting, batches
 from pattern_lang.estimate.network import Network
+from pattern_lang.estimate.recall_rows import ROWS
 
 _ITERATIONS = 12
 _SETTLED = 0.02  # relative change of the curvature from one iteration to the next
@@ -70,35 +73,98 @@ def sharpest_direction(
 
     With `scale` (d,), that of √S H √S, S = diag(scale): the curvature as a step sees it that is
     scaled so. Products with the Hessian are differences of gradients `reach` to either side,
-    on `rows` rows: as many as a minibatch has, where nothing else is said. Iterations end where the
-    curvature no longer changes by more than 2 %.
+    on `rows` rows: as many as a minibatch has, where nothing else is said.
     """
     network = setting.network
     network.reset()
     size = min(setting.rows.reweighted, rows or setting.sampler.batch, 1024)
-    batch = {name: tensor[:size] for name, tensor in setting.rows.blocks[0].items()}
     random = torch.Generator().manual_seed(0)
-    product = torch.randn(len(network.theta), generator=random, dtype=network.dtype)
-    root = torch.ones_like(product) if scale is None else scale.sqrt()
+    start = torch.randn(len(network.theta), generator=random, dtype=network.dtype)
+    root = torch.ones_like(start) if scale is None else scale.sqrt()
     reach = reach or usual_reach(network)
-    value, direction = 0.0, product / product.norm()
-    for _ in range(_ITERATIONS):
-        if not float(product.norm()) > 0:
-            break
-        direction = product / product.norm()
+    gradient = _gradients(setting, size)
+
+    def curved(direction: Tensor) -> Tensor:
+        """Return √S H √S of a direction, as a difference of gradients."""
         away = root * direction
         length = float(away.norm())
-        ends = []
-        for sign in (1, -1):
-            network.theta.copy_(centre).add_(away, alpha=sign * reach / length)
-            network.gradient(dict(batch))
-            ends.append(network.grad.clone())
-        product = (ends[0] - ends[1]).mul_(root).mul_(length / (2 * reach))
-        before, value = value, float(direction @ product)
+        ends = [gradient(centre.add(away, alpha=sign * reach / length)) for sign in (1, -1)]
+        return (ends[0] - ends[1]).mul_(root).mul_(length / (2 * reach))
+
+    found = _largest(curved, start)
+    network.reset()
+    return found
+
+
+def _gradients(setting: Setting, size: int) -> Callable[[Tensor], Tensor]:
+    """Return the gradient of the first rows by parameters; with what chains have kept of rows."""
+    network = setting.network
+    batch = {name: tensor[:size] for name, tensor in setting.rows.blocks[0].items()}
+    batch[ROWS] = torch.arange(size)
+    memory = None
+    if size == min(setting.rows.reweighted, setting.sampler.batch):
+        memory = batches(setting, torch.Generator()).memory(network)
+
+    def gradient(theta: Tensor) -> Tensor:
+        network.theta.copy_(theta)
+        network.gradient(dict(batch), memory if memory and memory.state == "on" else None)
+        return network.grad.clone()
+
+    return gradient
+
+
+def _largest(curved: Callable[[Tensor], Tensor], start: Tensor) -> tuple[float, Tensor]:
+    """Return the eigenvalue largest in size, and its direction.
+
+    Each iteration is the best of three directions: the last, what the operator adds to it, and the
+    last change (Knyazev, SIAM J. Sci. Comput. 23, 2001). Iterations end where the eigenvalue no
+    longer changes by more than 2 %.
+    """
+    directions = [start / start.norm()]
+    images = [curved(directions[0])]
+    value = float(directions[0] @ images[0])
+    for _ in range(_ITERATIONS - 1):
+        added = _beside(images[0], directions)
+        if added is None:
+            break
+        directions, images = [*directions, added], [*images, curved(added)]
+        projected = torch.tensor([[float(a @ b) for b in images] for a in directions])
+        values, vectors = torch.linalg.eigh((projected + projected.T) / 2)
+        best = int(values.abs().argmax())
+        before, value, shares = value, float(values[best]), vectors[:, best]
+        others = shares.clone()
+        others[0] = 0.0
+        pairs = [(_sum(shares, part), _sum(others, part)) for part in (directions, images)]
+        (direction, change), (image, of_change) = pairs
+        # What is left of the change beside the new direction, and the same of the images.
+        overlap = direction @ change
+        change, of_change = change - overlap * direction, of_change - overlap * image
+        size = change.norm()
+        directions, images = [direction], [image]
+        if float(size) > 0:
+            directions, images = [direction, change / size], [image, of_change / size]
         if abs(value - before) < _SETTLED * abs(value):
             break
-    network.reset()
-    return value, direction
+    return value, directions[0]
+
+
+def _sum(shares: Tensor, parts: list[Tensor]) -> Tensor:
+    """Return a combination of vectors."""
+    pairs = list(zip(shares.tolist(), parts, strict=True))
+    found: Tensor = pairs[0][1] * pairs[0][0]
+    for share, part in pairs[1:]:
+        found.add_(part, alpha=share)
+    return found
+
+
+def _beside(vector: Tensor, directions: list[Tensor]) -> Tensor | None:
+    """Return the direction of what of a vector is orthogonal to others; None if nothing is."""
+    size = float(vector.norm())
+    for _ in range(2):  # once more, for what rounding leaves
+        for direction in directions:
+            vector = vector - (direction @ vector) * direction
+    rest = float(vector.norm())
+    return vector / rest if rest > 1e-6 * size else None
 
 
 def usual_reach(network: Network) -> float:

@@ -14,6 +14,7 @@ from attrs import define, field, frozen
 from torch import Tensor, nn
 
 from pattern_lang.estimate.attention import SwiftProducts
+from pattern_lang.estimate.heads import Portion, Portions, known_by
 from pattern_lang.estimate.recall import Memory, Room
 from pattern_lang.estimate.recall_rows import ROWS
 from pattern_lang.estimate.selection import Selection
@@ -64,8 +65,9 @@ class Network:
     theta, grad, anchor: (d,) of the module's dtype; `anchor` is θ*. `unit_loss` maps a batch to
     the loss of each row, (rows,), or of each position, (rows, P) with NaN where there is none; in
     nats, at `theta`. `seat` says which network the module's parameters belong to at present.
-    `swift` tells whether its products are worth a choice of kernels. `latest`: what `unit_loss`
-    returned for the last gradient, without autograd.
+    `swift` tells whether its products are worth a choice of kernels. `portions` are the parameters
+    that are frozen in part. `latest`: what `unit_loss` returned for the last gradient, without
+    autograd.
     """
 
     module: nn.Module
@@ -77,6 +79,7 @@ class Network:
     bindings: tuple[Binding, ...]
     blocks: tuple[Block, ...] = ()
     swift: bool = False
+    portions: Portions = field(factory=dict)
     latest: Tensor = field(factory=lambda: torch.empty(0), init=False, repr=False)
     _even: Tensor = field(factory=lambda: torch.empty(0), init=False, repr=False)
 
@@ -94,7 +97,7 @@ class Network:
         with SwiftProducts() if self.swift else nullcontext():
             if memory is None:
                 return self.raw_loss(batch)
-            return memory.losses(self.raw_loss, batch)
+            return memory.losses(self.raw_loss, batch, self.portions)
 
     @property
     def moving(self) -> frozenset[int]:
@@ -227,6 +230,15 @@ def restricted(network: Network, selection: Selection) -> Network:
             continue
         own = values.setdefault(owner, (anchors[owner].clone(), torch.zeros_like(anchors[owner])))
         blocks.append(Block(piece.of(own[0]), piece.of(own[1]), outer, outer_grad))
+    masks = {owner: torch.zeros_like(anchors[owner], dtype=torch.bool) for owner in values}
+    for piece, owner in zip(selection, owners, strict=True):
+        piece.of(masks[owner]).fill_(True)
+    parameters = [binding.parameter for binding in network.bindings]
+    portions = {
+        known_by(parameters[owner]): Portion(parameters[owner], anchors[owner], mask)
+        for owner, mask in masks.items()
+        if not mask.all()
+    }
     # A frozen parameter shows the anchor itself: nothing writes to what has no gradient.
     bindings = tuple(
         Binding(binding.parameter, *values.get(number, (anchors[number], None)))
@@ -242,6 +254,7 @@ def restricted(network: Network, selection: Selection) -> Network:
         bindings,
         tuple(blocks),
         network.swift,
+        portions,
     )
 
 

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 from math import inf, isfinite, sqrt
 
 import torch
-from attrs import evolve, frozen
+from attrs import define, evolve, field, frozen
 from torch import Generator, Tensor
 
 from pattern_lang.estimate.chain import Setting, batches
@@ -21,6 +21,7 @@ from pattern_lang.estimate.steps import stepper
 Evaluate = Callable[[Tensor, Tensor], None]
 
 _POINTS, _BETWEEN = 5, 2  # points of the walk that are compared, and steps between them
+_FEWEST_POINTS, _PLAINLY = 2, 0.5  # points that are enough, and below which share of the limit
 _ENTRIES = 1024  # losses that are compared, of each block
 _SHARE = 0.5  # of a standard error, that rounding may amount to
 _FEWEST_DRAWS = 32  # below, there is too little to win
@@ -37,7 +38,7 @@ class Rounding:
     losses: float
     means: float
 
-    def below(self, draws: int) -> bool:
+    def below(self, draws: float) -> bool:
         """Return whether it stays below the standard error that so many draws have at best.
 
         A covariance of n draws has a standard error of 1/√n of the two deviations; were all of the
@@ -46,22 +47,32 @@ class Rounding:
         return max(self.losses, self.means) < _SHARE / sqrt(draws)
 
 
-def settled(setting: Setting) -> tuple[Setting, Rounding | None]:
+@define(eq=False)
+class Shared:
+    """What posteriors that share rows share here too, by the identity of the rows.
+
+    pays: whether bfloat16 products are faster. rounded: the rows with what these add at θ*.
+    """
+
+    pays: dict[int, bool] = field(factory=dict)
+    rounded: dict[int, Rows] = field(factory=dict)
+
+
+def settled(setting: Setting, shared: Shared) -> tuple[Setting, Rounding | None]:
     """Return the setting with losses at its draws in bfloat16 if that is faster and fine enough.
 
     The answer depends on the processor's abilities, the network and the sampler, not on timing. The
     rounding comes with it where it was accepted. Pathwise derivatives are differences of losses at
-    points far too close for it.
+    points far too close for it. What does not depend on which parameters move is looked at once.
     """
     sampler, rows = setting.sampler, setting.rows
     draws = sampler.chains * sampler.draws
     langevin = sampler.kind in ("sgld", "rmsprop_sgld")
-    if (
-        not langevin
-        or sampler.is_pathwise
-        or draws < _FEWEST_DRAWS
-        or not narrow_pays(setting.network, rows)
-    ):
+    if not langevin or sampler.is_pathwise or draws < _FEWEST_DRAWS:
+        return setting, None
+    if id(rows) not in shared.pays:
+        shared.pays[id(rows)] = narrow_pays(setting.network, rows)
+    if not shared.pays[id(rows)]:
         return setting, None
     try:
         rounding = measure(setting)
@@ -69,7 +80,9 @@ def settled(setting: Setting) -> tuple[Setting, Rounding | None]:
         return setting, None
     if not rounding.below(draws):
         return setting, None
-    return evolve(setting, rows=rounded(setting)), rounding
+    if id(rows) not in shared.rounded:
+        shared.rounded[id(rows)] = rounded(setting)
+    return evolve(setting, rows=shared.rounded[id(rows)]), rounding
 
 
 def rounded(setting: Setting) -> Rows:
@@ -82,18 +95,28 @@ def rounded(setting: Setting) -> Rows:
 
 
 def measure(setting: Setting) -> Rounding:
-    """Compare the losses of some rows, in both precisions, at a few points of a walk from θ*."""
+    """Compare the losses of some rows, in both precisions, at a few points of a walk from θ*.
+
+    It ends early where rounding is far below what is allowed: moves only grow on the way.
+    """
     network, few = setting.network, _some(setting.rows)
+    draws = setting.sampler.chains * setting.sampler.draws
     wide, narrow = evaluator(network, few), _rounding_evaluator(network, few)
     walk = _walk(setting)
     at_anchor = _both(wide, narrow, few.width)
     moves, errors = [], []
-    for _ in range(_POINTS):
+    for count in range(1, _POINTS + 1):
         next(walk)
         exact, other = _both(wide, narrow, few.width)
         moves.append(exact - at_anchor[0])
         errors.append(other - at_anchor[1] - moves[-1])
+        if count == _FEWEST_POINTS and _compared(few, moves, errors).below(draws / _PLAINLY**2):
+            break
     network.reset()
+    return _compared(few, moves, errors)
+
+
+def _compared(few: Rows, moves: list[Tensor], errors: list[Tensor]) -> Rounding:
     moved, wrong = torch.stack(moves), torch.stack(errors)
     means, start = [], 0
     for chunk in chunks_of(few):  # one chunk for each block

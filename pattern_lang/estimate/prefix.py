@@ -13,7 +13,8 @@ import torch
 from attrs import frozen
 from torch import Tensor
 
-# What a tensor is known by: ("field", name), ("constant", number) or ("result", number).
+# What a tensor is known by: ("field", name), ("constant", number) or ("result", number); if only a
+# part of it is frozen, ("moving", identity) or ("part", number).
 Token = tuple[str, Hashable]
 Key = tuple[Hashable, ...]
 
@@ -62,7 +63,7 @@ class Held:
     def number(self) -> int:
         """Return the number of the result."""
         kind, name = self.token
-        return int(name) if kind == "result" else NOTHING  # type: ignore[call-overload]
+        return int(name) if kind in ("result", "part") else NOTHING  # type: ignore[call-overload]
 
 
 @frozen
@@ -86,7 +87,8 @@ class Program:
 
     `edge`: the results that the rest of the network reads. `looks` go by result. `aliases`: calls
     that returned their argument. `facts`: answers to calls about the shape and type of a result.
-    `constants`: tensors that calls read, with the count of their changes.
+    `constants`: tensors that calls read, with the count of their changes. `parts`: calls made after
+    these, of which a part moves, and whose results are what they are at θ*.
     """
 
     calls: tuple[Call, ...]
@@ -95,6 +97,7 @@ class Program:
     aliases: Mapping[Key, int]
     facts: Mapping[Key, Any]
     constants: Mapping[Token, tuple[Tensor, int]]
+    parts: tuple[Call, ...] = ()
 
     @property
     def is_even(self) -> bool:
@@ -106,16 +109,17 @@ class Program:
 
         Raises DifferentError where a result does not look as it did.
         """
-        last = {number: at for at, call in enumerate(self.calls) for number in call.sources()}
+        calls = (*self.calls, *self.parts)
+        last = {number: at for at, call in enumerate(calls) for number in call.sources()}
         values: dict[int, Tensor] = {}
 
         def put(held: Held) -> Tensor:
             kind, name = held.token
-            if kind == "result":
+            if held.number != NOTHING:
                 return values[held.number]
-            return self.constants[held.token][0] if kind == "constant" else fields[str(name)]
+            return fields[str(name)] if kind == "field" else self.constants[held.token][0]
 
-        for at, call in enumerate(self.calls):
+        for at, call in enumerate(calls):
             found = call.function(*filled(call.args, put), **filled(dict(call.kwargs), put))
             parts = (found,) if isinstance(found, Tensor) else tuple(found)
             values |= dict(zip(call.results, parts, strict=True))
@@ -162,3 +166,10 @@ def filled(value: Any, put: Callable[[Any], Any], kind: type | None = None) -> A
     if isinstance(value, slice):
         return slice(*(filled(part, put, kind) for part in (value.start, value.stop, value.step)))
     return value
+
+
+def tensors_in(value: Any) -> list[Tensor]:
+    """Return the tensors among nested arguments."""
+    found: list[Tensor] = []
+    filled(value, lambda tensor: found.append(tensor))
+    return found

@@ -8,6 +8,7 @@ from torch.overrides import TorchFunctionMode
 from pattern_lang.estimate.evaluate import Rows, chunks_of
 from pattern_lang.estimate.kernels import SWIFT_TERMS, suits, swift_is_exact
 from pattern_lang.estimate.network import Network
+from pattern_lang.estimate.token_losses import chunked_losses
 
 # Below these, bfloat16 costs more than it saves: the length of inner products, as results have to
 # be made and converted, and the terms that one product sums, as each has to be called.
@@ -67,14 +68,21 @@ class _Products(TorchFunctionMode):
         kwargs: dict[str, Any] | None = None,
     ) -> Any:
         out = func(*args, **(kwargs or {}))
+        if func is chunked_losses:
+            states, weight, rows = args[0], args[1], args[4]
+            for part in states.split(rows):
+                self._count(len(part) * len(weight), states.shape[-1])
         place = _PRODUCTS.get(func)
         if place is not None and len(args) > place:
-            terms = out.numel() * args[place].shape[-1]
-            self.calls += 1
-            self.large += terms >= SWIFT_TERMS
-            self.results += out.numel()
-            self.terms += terms
+            self._count(out.numel(), args[place].shape[-1])
         return out
+
+    def _count(self, results: int, length: int) -> None:
+        """Count a product by its results, and the length of its sums."""
+        self.calls += 1
+        self.large += results * length >= SWIFT_TERMS
+        self.results += results
+        self.terms += results * length
 
 
 def _supported() -> bool:

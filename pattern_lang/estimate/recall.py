@@ -13,8 +13,10 @@ from attrs import define, evolve, field
 from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
 
-from pattern_lang.estimate.prefix import NOTHING, DifferentError, Look, Program
-from pattern_lang.estimate.watching import Tokens, Trace, constants_of
+from pattern_lang.estimate.heads import PartTokens, Portions, Span, attended, moved_heads
+from pattern_lang.estimate.known import Tokens
+from pattern_lang.estimate.prefix import NOTHING, DifferentError, Key, Look, Program
+from pattern_lang.estimate.watching import Trace, constants_of
 
 Batch = Mapping[str, Tensor]
 UnitLoss = Callable[[Batch], Tensor]
@@ -55,12 +57,19 @@ class Stand(Tensor):
 
 @define(eq=False)
 class Recall(TorchFunctionMode):
-    """Answers the calls of a program from what is kept, during one pass."""
+    """Answers the calls of a program from what is kept, during one pass.
+
+    `numbers` are those of results that move in part, known by `parts`; `heads` says of which
+    attention only a span of heads moves, and which result has the others.
+    """
 
     table: Mapping[Any, tuple[tuple[int, ...], type]]
     facts: Mapping[Any, Any]
     give: Callable[[int], Tensor]
     tokens: Tokens
+    parts: PartTokens
+    numbers: Mapping[Key, tuple[int, ...]]
+    heads: Mapping[Key, tuple[int, Span]]
 
     def __attrs_pre_init__(self) -> None:
         super().__init__()
@@ -76,7 +85,18 @@ class Recall(TorchFunctionMode):
                 return self._answer(*found)
             if key in self.facts:
                 return self.facts[key]
-        return func(*args, **kwargs)
+        return self._made(func, args, kwargs)
+
+    def _made(self, func: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        """Make a call, of heads that move alone where it can be told which these are."""
+        key = self.parts.moving_key(func, args, kwargs) if self.heads else None
+        if key is not None and key in self.heads:
+            number, span = self.heads[key]
+            return attended(self.give(number), span, args, kwargs)
+        found = func(*args, **kwargs)
+        if key is not None and key in self.numbers:
+            self.parts.know(found, self.numbers[key])
+        return found
 
     def _answer(self, numbers: tuple[int, ...], kind: type) -> Any:
         parts: list[Tensor | None] = []
@@ -107,12 +127,17 @@ class Memory:
     tokens: Tokens = field(factory=Tokens, init=False)
     table: dict[Any, tuple[tuple[int, ...], type]] = field(factory=dict, init=False)
     batch: Batch = field(factory=dict, init=False)
+    portions: Portions = field(factory=dict, init=False)
+    heads: dict[Key, tuple[int, Span]] = field(factory=dict, init=False)
 
-    def losses(self, loss: UnitLoss, batch: Batch) -> Tensor:
-        """Return the losses of a batch."""
+    def losses(self, loss: UnitLoss, batch: Batch, portions: Portions) -> Tensor:
+        """Return the losses of a batch; `portions` are parameters that move in part."""
         if self.state == "off":
             return loss(batch)
         self.batch = batch
+        if self.portions is not portions:
+            self.portions = portions
+            self.heads = self._heads() if self.state == "on" else {}
         try:
             return self._begun(loss, batch) if self.state == "new" else self._recalled(loss, batch)
         finally:
@@ -122,7 +147,7 @@ class Memory:
         """Make the first pass in full, and keep what can be; use it only if it gives the same."""
         self.state = "off"
         before = torch.get_rng_state()
-        trace = Trace(batch, constants_of(self.module))
+        trace = Trace(batch, constants_of(self.module), self.portions)
         with trace:
             found = loss(batch)
         if not torch.equal(before, torch.get_rng_state()):
@@ -141,6 +166,7 @@ class Memory:
             except DifferentError:
                 return found
         self._enter(program)
+        self.heads = self._heads()
         self.state = "on"
         again = self._recalled(loss, batch)
         if self.state == "on" and not same_bits(found, again):
@@ -157,11 +183,17 @@ class Memory:
         self.versions = {number: tensor._version for number, tensor in kept.items()}
         return True
 
+    def _heads(self) -> dict[Key, tuple[int, Span]]:
+        try:
+            return moved_heads(self.program, self.portions, self.batch)
+        except _TROUBLE:  # masks that cannot go the way of what they stand for
+            return {}
+
     def _enter(self, program: Program) -> None:
         self.table = {key: ((number,), Tensor) for key, number in program.aliases.items()}
         self.table |= {call.key: (call.results, call.kind) for call in program.calls}
         for number, look in program.looks.items():
-            if number not in program.edge:
+            if number not in program.edge and number > NOTHING:
                 self.stands[number] = Stand(look, self._maker(number))
                 self.tokens.add(self.stands[number], ("result", number))
         for token, (tensor, _) in program.constants.items():
@@ -171,7 +203,7 @@ class Memory:
         def make() -> Tensor:
             # The network went another way than in the first pass: right, and too slow to go on.
             self.state = "off"
-            alone = evolve(self.program, edge=frozenset({number}))
+            alone = evolve(self.program, edge=frozenset({number}), parts=())
             with torch.no_grad():
                 return alone.run(self.batch)[number]
 
@@ -184,7 +216,10 @@ class Memory:
         tokens = Tokens(dict(self.tokens.by_id))
         for name, tensor in batch.items():
             tokens.add(tensor, ("field", name))
-        recall = Recall(self.table, self.program.facts, self._giver(batch), tokens)
+        parts = PartTokens.of_pass(tokens, self.portions)
+        numbers = {call.key: call.results for call in self.program.parts}
+        give = self._giver(batch)
+        recall = Recall(self.table, self.program.facts, give, tokens, parts, numbers, self.heads)
         try:
             with recall:
                 found = loss(batch)

@@ -16,7 +16,7 @@ from pattern_lang.estimate.crew import Crew, Means
 from pattern_lang.estimate.diagnostics import chain_traces, diagnose
 from pattern_lang.estimate.directions import combination, with_turns
 from pattern_lang.estimate.errors import Errors
-from pattern_lang.estimate.evaluate import Rows, to_tensors
+from pattern_lang.estimate.evaluate import to_tensors
 from pattern_lang.estimate.fingerprints import Fingerprints, posterior_key
 from pattern_lang.estimate.inputs import Inputs
 from pattern_lang.estimate.layout import Layout, lay_out
@@ -31,7 +31,7 @@ from pattern_lang.estimate.needs import (
 )
 from pattern_lang.estimate.network import restricted
 from pattern_lang.estimate.posterior import prepare
-from pattern_lang.estimate.precision import settled
+from pattern_lang.estimate.precision import Shared, settled
 from pattern_lang.estimate.probes import WHERE, Probe
 from pattern_lang.estimate.readout import read_out
 from pattern_lang.estimate.responses import PosteriorResult, combine
@@ -190,15 +190,12 @@ def _settled(
 
     Posteriors that share their rows go on doing so, in either precision.
     """
-    shared: dict[int, Rows] = {}
+    shared = Shared()
     chosen, figures = [], []
     for posterior in posteriors:
         with posterior.running(code):
-            setting, rounding = settled(posterior.setting)
-        if rounding is not None:
-            rows = shared.setdefault(id(posterior.setting.rows), setting.rows)
-            posterior = evolve(posterior, setting=evolve(setting, rows=rows))
-        chosen.append(posterior)
+            setting, rounding = settled(posterior.setting, shared)
+        chosen.append(evolve(posterior, setting=setting))
         found = {} if rounding is None else {"loss_bits": 16.0, "loss_rounding": rounding.losses}
         figures.append(found)
     return chosen, figures

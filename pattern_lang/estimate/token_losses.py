@@ -10,6 +10,7 @@ from typing import Any
 import torch
 from torch import Tensor
 from torch.autograd.function import once_differentiable
+from torch.overrides import handle_torch_function, has_torch_function
 
 from pattern_lang.estimate.kernels import swift_products
 from pattern_lang.estimate.token_logits import buffers_of, losses_alone, probabilities
@@ -49,16 +50,29 @@ def token_losses(
     if len(wanted) and not 0 <= int(wanted.min()) <= int(wanted.max()) < len(weight):
         raise IndexError(f"a target is outside the vocabulary of {len(weight)}")
     rows = max(1, chunk_bytes // (len(weight) * weight.element_size()))
-    operands = (states, weight) if bias is None else (states, weight, bias)
-    with swift_products(min(rows, len(states)) * weight.numel(), states):
-        if torch.is_grad_enabled() and any(operand.requires_grad for operand in operands):
-            found: Tensor = _TokenLosses.apply(states, weight, bias, wanted, rows)  # type: ignore[no-untyped-call]
-        else:
-            found = losses_alone(states, weight, bias, wanted, rows)
+    found = chunked_losses(states, weight, bias, wanted, rows)
     if whole:
         return found.reshape(targets.shape)
     losses = found.new_full((len(flat),), torch.nan).index_copy(0, kept, found)
     return losses.reshape(targets.shape)
+
+
+def chunked_losses(
+    states: Tensor, weight: Tensor, bias: Tensor | None, targets: Tensor, rows: int
+) -> Tensor:
+    """Return the losses (M,) of states (M, d), `rows` at a time.
+
+    It is one call for those who watch calls: its parts are many, and small.
+    """
+    operands = (states, weight) if bias is None else (states, weight, bias)
+    if has_torch_function(operands):
+        arguments = states, weight, bias, targets, rows
+        return handle_torch_function(chunked_losses, operands, *arguments)
+    with swift_products(min(rows, len(states)) * weight.numel(), states):
+        if torch.is_grad_enabled() and any(operand.requires_grad for operand in operands):
+            found: Tensor = _TokenLosses.apply(states, weight, bias, targets, rows)  # type: ignore[no-untyped-call]
+            return found
+        return losses_alone(states, weight, bias, targets, rows)
 
 
 def next_token_losses(

@@ -15,6 +15,8 @@ from attrs import define, field
 from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
 
+from pattern_lang.estimate.heads import PartTokens, Portions, Watch, is_attention
+from pattern_lang.estimate.known import Tokens
 from pattern_lang.estimate.prefix import (
     NOTHING,
     Call,
@@ -25,11 +27,10 @@ from pattern_lang.estimate.prefix import (
     Token,
     filled,
     real,
+    tensors_in,
     visit,
 )
 
-_PLAIN = (bool, int, float, complex, str, bytes, type(None), torch.dtype, torch.device)
-_SETTINGS = (torch.layout, torch.memory_format, torch.Size, type(Ellipsis))
 # Makers of tensors from numbers; those that leave memory as it was found are not among them.
 _MAKERS = frozenset(
     {
@@ -66,50 +67,6 @@ _PRODUCTS = {
 }  # fmt: skip
 
 
-class Unknown(Exception):  # noqa: N818 - a signal, not an error
-    """An argument that cannot be compared with an earlier one."""
-
-
-@define(eq=False)
-class Tokens:
-    """Which tensors are known, by their identity."""
-
-    by_id: dict[int, tuple["weakref.ref[Tensor]", Token]] = field(factory=dict)
-
-    def add(self, tensor: Tensor, token: Token) -> None:
-        """Know a tensor from now on, as long as it lives."""
-        self.by_id[id(tensor)] = weakref.ref(tensor), token
-
-    def of(self, tensor: Tensor) -> Token | None:
-        """Return what a tensor is known by."""
-        found = self.by_id.get(id(tensor))
-        return found[1] if found is not None and found[0]() is tensor else None
-
-    def key(self, function: Any, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Key | None:
-        """Return what a call is known by; None if an argument is not."""
-        try:
-            named = tuple((name, self._part(value)) for name, value in sorted(kwargs.items()))
-            return function, tuple([self._part(value) for value in args]), named
-        except Unknown:
-            return None
-
-    def _part(self, value: Any) -> Hashable:
-        if isinstance(value, Tensor):
-            token = self.of(value)
-            if token is None:
-                raise Unknown
-            return token
-        if isinstance(value, _PLAIN):
-            return type(value), repr(value) if isinstance(value, float | complex) else value
-        if isinstance(value, _SETTINGS):
-            return value
-        if isinstance(value, slice):
-            return slice, self._part(value.start), self._part(value.stop), self._part(value.step)
-        if isinstance(value, tuple | list):
-            return type(value), tuple([self._part(item) for item in value])
-        raise Unknown
-
-
 def constants_of(module: nn.Module) -> dict[Token, Tensor]:
     """Return the tensors of a module that no sampler moves: frozen parameters, buffers, others."""
     found: list[Tensor] = [p for p in module.parameters() if not p.requires_grad]
@@ -126,7 +83,9 @@ class Trace(TorchFunctionMode):
 
     fields: Mapping[str, Tensor]
     constants: Mapping[Token, Tensor]
+    portions: Portions
     tokens: Tokens = field(factory=Tokens, init=False)
+    heads: Watch = field(init=False)
     calls: list[Call] = field(factory=list, init=False)
     aliases: dict[Key, int] = field(factory=dict, init=False)
     numbers: dict[Key, tuple[int, ...]] = field(factory=dict, init=False)
@@ -146,12 +105,20 @@ class Trace(TorchFunctionMode):
             self.tokens.add(tensor, token)
         for name, tensor in self.fields.items():
             self.tokens.add(tensor, ("field", name))
+        self.heads = Watch(PartTokens.of_pass(self.tokens, self.portions))
 
     def __torch_function__(
         self, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: Any = None
     ) -> Any:
         kwargs = kwargs or {}
-        known = [(t, token) for t in _tensors((args, kwargs)) if (token := self.tokens.of(t))]
+        found = self._watched(func, args, kwargs)
+        if func in _ESCAPES and any(map(self.heads.tokens.moves, tensors_in((args, kwargs)))):
+            self.heads.stop()
+        self.heads.note(func, args, kwargs, found)
+        return found
+
+    def _watched(self, func: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        known = [(t, token) for t in tensors_in((args, kwargs)) if (token := self.tokens.of(t))]
         if not known and func not in _MAKERS:
             return func(*args, **kwargs)
         versions = [tensor._version for tensor, _ in known]
@@ -226,9 +193,12 @@ class Trace(TorchFunctionMode):
         for call in self.calls:
             read |= set() if call.key in usable else call.sources()
         made = {number: call for call in usable.values() for number in real(call)}
+        parts = self.heads.leading(made.__contains__)
+        before = {number for call in parts for number in call.sources()}
         wanted = self._worth(usable) & read
         needed: set[Key] = set()
         todo = [number for number in wanted if self.looks[number].dtype.is_floating_point]
+        todo += before & read & made.keys()
         while todo:
             call = made[todo.pop()]
             if call.key not in needed:
@@ -240,10 +210,13 @@ class Trace(TorchFunctionMode):
         inside = {number for call in calls for number in real(call)}
         for call in self.calls:
             read |= set() if call.key in needed else call.sources()
+        parts = self.heads.leading(inside.__contains__)
         looks = {number: self.looks[number] for number in inside}
+        looks |= {number: self.heads.looks[number] for call in parts for number in call.results}
         aliases = {key: number for key, number in self.aliases.items() if number in inside}
-        facts, used = self._facts(inside), self._used(calls)
-        return Program(calls, frozenset(read & inside), looks, aliases, facts, used)
+        edge = (read & inside) | {n for call in parts if is_attention(call) for n in call.results}
+        facts, used = self._facts(inside), self._used((*calls, *parts))
+        return Program(calls, frozenset(edge), looks, aliases, facts, used, parts)
 
     def _alive(self) -> set[int]:
         found = {number for number, ref in enumerate(self.refs) if ref() is not None}
@@ -281,6 +254,7 @@ class Trace(TorchFunctionMode):
         for call in calls:
             visit((call.args, dict(call.kwargs)), lambda held: found.add(held.token))
         used = {token: self.constants[token] for token in found if token in self.constants}
+        used |= {t: self.portions[t].anchor for t in found if t in self.portions}
         return {token: (tensor, tensor._version) for token, tensor in used.items()}
 
 
@@ -288,9 +262,3 @@ def _same_memory(a: Tensor, b: Tensor) -> bool:
     if a.is_meta or b.is_meta or not a.numel() or not b.numel():
         return False
     return a.untyped_storage().data_ptr() == b.untyped_storage().data_ptr()
-
-
-def _tensors(value: Any) -> list[Tensor]:
-    found: list[Tensor] = []
-    filled(value, lambda tensor: found.append(tensor))
-    return found

@@ -6,6 +6,8 @@ import pytest
 from estimate_samples import POLYNOMIAL, World, ask, observable, run, sgld
 
 from pattern_lang.diagnostics import PatternError
+from pattern_lang.estimate import SilentReporter
+from pattern_lang.estimate.control import with_control, without_loss
 from pattern_lang.ir.observables import FreeEnergy, LearningCoefficient, Loss, UserObservable
 from pattern_lang.ir.queries import Queries, Sampler
 
@@ -45,6 +47,30 @@ def test_localization_is_needed(world: World) -> None:
     (error,) = caught.value.diagnostics
     assert error.code == "PAT4043"
     assert "pathwise" in str(error.help)
+
+
+def test_the_control_at_no_temperature(world: World) -> None:
+    """At nβ = 0 derivatives are those of the localisation alone, -Cov = -(∇f·∇ℓ_j/γ + …)."""
+    world.write("model.py", POLYNOMIAL)
+    gamma, d = 10.0, 3
+    rows: list[dict[str, object]] = [
+        {"coef": [1.0, 1.0, 0.0, 0.0, 0.0]},
+        {"coef": [-1.0, 2.0, 0.0, 0.0, 0.0]},
+    ]
+    data = world.rows("train", rows)
+    probe = world.rows("probe", [{"coef": [1.0, 0.5, 0.0, 0.0, 0.0]}])
+    sampler = pathwise(localization=gamma, draws=200, burn_in=60, nbeta=50.0)
+    asked = ask(data, [observable("p", Loss(world.model(d=d), probe))], sampler)
+    answer = run(world, asked)
+    found = with_control(asked, answer, world.store, reporter=SilentReporter(), workers=1)
+    assert [name for name, _ in found.control] == ["p"]
+    chi = run(world, without_loss(asked)).susceptibility
+    slope, curvature = np.array([1.0, -1.0]), np.array([2.0, 4.0])
+    raw = -d * (slope / gamma + 0.5 * curvature / gamma**2)
+    bias = 0.01  # of the second part, by the step
+    exact = raw - raw.mean()
+    assert np.abs(chi.chi[0] - exact).max() < 3.5 * chi.stderr[0].max() + bias * d / gamma**2
+    assert chi.stderr[0].max() < 0.05 * np.abs(exact).max()
 
 
 def test_what_was_sampled_is_found_again(world: World) -> None:

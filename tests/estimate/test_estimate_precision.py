@@ -174,7 +174,7 @@ def test_the_choice_is_made_for_what_was_not_sampled_yet(
 ) -> None:
     asked = []
     settled = sampling.settled
-    monkeypatch.setattr(sampling, "settled", lambda s: asked.append(1) or settled(s))
+    monkeypatch.setattr(sampling, "settled", lambda *a: asked.append(1) or settled(*a))
     run(world, language)
     more = [*language.observables, observable("twice", (2.0, language.observables[0].terms[0][1]))]
     run(world, ask(language.reweight.data, more, language.sampler))

@@ -204,6 +204,48 @@ class Encoder(Base):
         self.first = nn.TransformerEncoder(layer, 2)  # type: ignore[assignment]
 
 
+class Rotated(Base):
+    """Attention whose projections are apart, with positions turned into its queries and keys."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.moving = nn.ModuleList(nn.Linear(WIDTH, WIDTH) for _ in range(3))  # type: ignore[assignment]
+        angles = torch.arange(LENGTH)[:, None] / torch.tensor([1.0, 3.0])
+        self.register_buffer("turn", torch.cat([angles, angles], 1))
+
+    def turned(self, x: Tensor) -> Tensor:
+        """Turn pairs of numbers by their place."""
+        one, two = x.chunk(2, dim=-1)
+        return x * self.turn.cos() + torch.cat([-two, one], -1) * self.turn.sin()
+
+    def middle(self, x: Tensor) -> Tensor:
+        """Attend, with a mask, after a frozen layer."""
+        x = self.first(x)
+        q, k, v = (p(x).unflatten(2, (4, 4)).transpose(1, 2) for p in self.moving)
+        mask = torch.ones(LENGTH, LENGTH, dtype=torch.bool).tril()
+        found = functional.scaled_dot_product_attention(self.turned(q), self.turned(k), v, mask)
+        return found.transpose(1, 2).flatten(2)
+
+    def unit_loss(self, batch: Batch) -> Tensor:
+        """Return the loss of each row."""
+        ids = batch["input_ids"]
+        logits = self.last(self.middle(self.tokens(ids)))[:, :-1]
+        return functional.cross_entropy(logits.mT, ids[:, 1:], reduction="none").mean(1)
+
+
+class Scaled(Attention):
+    """Attention whose queries, keys and values are changed in place by something that moves."""
+
+    def attend(self, x: Tensor, qkv: nn.Linear) -> Tensor:
+        """Return the states after attention."""
+        shape = (*x.shape[:2], 3, 2, WIDTH // 2)
+        q, k, v = qkv(self.norm(x)).view(shape).permute(2, 0, 3, 1, 4)
+        q = q.clone()
+        q.mul_(1 + self.moving.bias[WIDTH // 2])
+        found = functional.scaled_dot_product_attention(q, k, v, is_causal=True)
+        return x + self.out(found.transpose(1, 2).reshape(x.shape))
+
+
 def own(kind: type[Base]) -> Callable[[], tuple[nn.Module, object, str]]:
     """Return a maker of a network, its loss, and what moves."""
 
@@ -283,6 +325,95 @@ def test_draws_and_steps_have_the_same_bits(name: str) -> None:
         assert torch.equal(gradient, network.grad)
     assert states(network, "chunk") == {"on" if at_draws else "off"}
     assert at_steps is None or states(network, "rows") == {"on" if at_steps else "off"}
+
+
+def head_of(name: str, width: int, heads: int, head: int, fused: int = 3) -> list[Piece]:
+    """Return the rows of a head in the weight and the bias of a projection."""
+    starts = [part * heads * width + head * width for part in range(fused)]
+    ends = ("weight", "bias")
+    return [Piece(f"{name}.{end}", ((0, at, at + width),)) for at in starts for end in ends]
+
+
+def last_head(kind: type[Base]) -> Callable[[], tuple[nn.Module, object, list[Piece]]]:
+    """Return a maker of a network, its loss, and the second of two heads."""
+
+    def make() -> tuple[nn.Module, object, list[Piece]]:
+        module = kind()
+        return module, module.unit_loss, head_of("moving", WIDTH // 2, 2, 1)
+
+    return make
+
+
+def rotated_head() -> tuple[nn.Module, object, list[Piece]]:
+    """Return a network with projections apart, and its third head."""
+    pieces = [p for part in range(3) for p in head_of(f"moving.{part}", 4, 4, 2, fused=1)]
+    return (module := Rotated()), module.unit_loss, pieces
+
+
+def gpt2_head() -> tuple[nn.Module, object, list[Piece]]:
+    """Return a network of transformers, and the first head of its second layer."""
+    module, loss, _ = gpt2()
+    starts, name = (0, WIDTH, 2 * WIDTH), "transformer.h.1.attn.c_attn"
+    half = WIDTH // 2
+    pieces = [Piece(f"{name}.weight", ((1, at, at + half),)) for at in starts]
+    return module, loss, [*pieces, *(Piece(f"{name}.bias", ((0, at, at + half),)) for at in starts)]
+
+
+# Which of the heads are computed.
+HEADS = {
+    "fused": (last_head(Attention), [(1, 1)]),
+    "apart": (rotated_head, [(2, 1)]),
+    "gpt2": (gpt2_head, [(0, 1)]),
+    "changed in place": (last_head(Scaled), []),
+}
+
+
+@pytest.mark.parametrize("name", HEADS)
+def test_heads_that_move_alone_give_the_same_bits(name: str) -> None:
+    make, heads = HEADS[name]
+    torch.manual_seed(0)
+    module, loss, pieces = make()
+    network = flatten(module, loss)  # type: ignore[arg-type]
+    ids = torch.randint(0, WORDS, (ROWS, LENGTH))
+    with torch.no_grad():
+        per_row = network.unit_loss({"input_ids": ids[:2]}).ndim == 1
+    present = None if per_row else (torch.arange(LENGTH) < LENGTH - 1).expand(ROWS, -1)
+    rows = Rows(({"input_ids": ids},), (10,), (present,), None, ROWS)
+    own_part = restricted(network, tuple(pieces))
+    plain, kept = evaluator(own_part, rows), evaluator(own_part, rows, often=True)
+    one, two = (torch.zeros(rows.width, dtype=torch.float64) for _ in range(2))
+    batches = Minibatches(rows, 8, torch.Generator().manual_seed(0))
+    memory = batches.memory(own_part)
+    assert memory is not None
+    for _ in range(4):
+        own_part.theta.add_(torch.randn_like(own_part.theta), alpha=0.2)
+        plain(one, torch.zeros_like(one))
+        kept(two, torch.zeros_like(two))
+        assert torch.equal(one, two)
+        batch = next(batches)
+        losses, gradient = own_part.gradient(dict(batch)), own_part.grad.clone()
+        assert torch.equal(losses.nan_to_num(), own_part.gradient(batch, memory).nan_to_num())
+        assert torch.equal(gradient, own_part.grad)
+    assert [span for _, span in memory.heads.values()] == heads
+
+
+def test_another_head_of_the_layer_goes_on_from_what_is_kept() -> None:
+    torch.manual_seed(0)
+    network = flatten(module := Attention(), module.unit_loss)
+    ids = torch.randint(0, WORDS, (ROWS, LENGTH))
+    present = (torch.arange(LENGTH) < LENGTH - 1).expand(ROWS, -1)
+    rows = Rows(({"input_ids": ids},), (ROWS,), (present,), None, ROWS)
+    one, two = (torch.zeros(rows.width, dtype=torch.float64) for _ in range(2))
+    for head in (0, 1, 0):
+        own_part = restricted(network, tuple(head_of("moving", WIDTH // 2, 2, head)))
+        kept, plain = evaluator(own_part, rows, often=True), evaluator(own_part, rows)
+        own_part.reset()
+        own_part.theta.add_(torch.randn_like(own_part.theta), alpha=0.2)
+        kept(one, torch.zeros_like(one))
+        plain(two, torch.zeros_like(two))
+        assert torch.equal(one, two)
+        (memory,) = network.seat.room.memories.values()
+        assert [span for _, span in memory.heads.values()] == [(head, 1)]
 
 
 def test_nothing_is_kept_of_a_network_that_counts() -> None:
