@@ -29,7 +29,7 @@ from pattern_lang.estimate.soundness import soundness
 from pattern_lang.files import write_atomically
 from pattern_lang.train.branch import branched
 from pattern_lang.train.loop import Run, diverged
-from pattern_lang.train.measures import read_all
+from pattern_lang.train.measures import Gauge, read_all
 from pattern_lang.train.present import at_present, check_present, write_network
 from pattern_lang.train.rounds import Decision, adapted, decide, held, steered
 
@@ -50,15 +50,15 @@ _UNSOUND = 4  # the exit status of estimates that cannot be trusted
 
 
 @frozen
-class Plan:
-    """The settings of the schedule: steps in a round, rounds at most, trust in sd."""
+class Settings:
+    """Those of the schedule: steps in a round, rounds at most, trust in sd."""
 
     period: int
     rounds: int | None
     trust: float
 
     @classmethod
-    def of(cls, arguments: Mapping[str, Any]) -> Plan:
+    def of(cls, arguments: Mapping[str, Any]) -> Settings:
         """Read them off the schedule's arguments."""
         rounds = arguments.get("rounds")
         return cls(
@@ -100,10 +100,10 @@ class Online:
         if chosen is not None:
             reporter.message(chosen)
         self.pattern = attrs.evolve(pattern, queries=queries)
-        self.plan = Plan.of(dict(pattern.schedule.arguments))
+        self.settings = Settings.of(dict(pattern.schedule.arguments))
         self.model, self.spread, self.folder, self.reporter = model, spread, folder, reporter
         self.even = spread(None).even
-        self.trust = self.plan.trust
+        self.trust = self.settings.trust
         self.open: Open | None = None
         self.held: tuple[int, str] | None = None  # the round whose weights hold, their digest
         self._factors = self.even
@@ -115,12 +115,12 @@ class Online:
     def attend(self, step: int, run: Run, tell: Tell) -> None:
         """End a round and begin the next, where one is due."""
         last = step == run.settings.steps
-        number, place = divmod(step, self.plan.period)
+        number, place = divmod(step, self.settings.period)
         if place and not last:
             return
         if self.open is not None:
             self._close(self.open, step, run, tell)
-        if not last and (self.plan.rounds is None or number < self.plan.rounds):
+        if not last and (self.settings.rounds is None or number < self.settings.rounds):
             self._begin(number, step, run, tell)
 
     def _begin(self, number: int, step: int, run: Run, tell: Tell) -> None:
@@ -152,8 +152,7 @@ class Online:
             write_atomically(home / WEIGHTS, content)
         self.held = number, digest(content)
         self._factors = self.spread(decision.weights).steered
-        stop = min(step + self.plan.period, run.settings.steps)
-        base = branched(run, step, stop, self.even, lambda: self._seen(run))
+        base = self._without(step, run)
         self.open = Open(event, dict(decision.predicted), dict(decision.sd), base)
 
     def _decided(self, number: int, checkpoint: Path) -> Decision:
@@ -163,20 +162,29 @@ class Online:
             return found
         return decide(attrs.evolve(self.pattern, queries=queries), found, self.trust)
 
+    def _without(self, step: int, run: Run) -> dict[str, float]:
+        """Return what will be seen at the end of the round without the weights."""
+        if not self._gauges(run):
+            return {}
+        stop = min(step + self.settings.period, run.settings.steps)
+        return branched(run, step, stop, self.even, lambda: self._seen(run))
+
     def _seen(self, run: Run) -> dict[str, float]:
-        """Return those steered observables that can be read off the network."""
-        wanted = frozenset(steered(self.pattern))
-        gauges = tuple(gauge for gauge, _ in run.gauges if gauge.name in wanted)
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(0)
-            return read_all(gauges, run.trained, run.device)
+            return read_all(self._gauges(run), run.trained, run.device)
+
+    def _gauges(self, run: Run) -> tuple[Gauge, ...]:
+        """Return those steered observables that can be read off the network."""
+        wanted = frozenset(steered(self.pattern))
+        return tuple(gauge for gauge, _ in run.gauges if gauge.name in wanted)
 
     def _close(self, done: Open, step: int, run: Run, tell: Tell) -> None:
         now = self._seen(run)
         realised = {name: now[name] - done.base[name] for name in done.base}
         ratio = held(done.predicted, realised, done.sd)
         reach = max((abs(p) / done.sd[name] for name, p in done.predicted.items()), default=0.0)
-        self.trust = adapted(self.trust, self.plan.trust, reach, ratio)
+        self.trust = adapted(self.trust, self.settings.trust, reach, ratio)
         self.open = None
         outcome = {"realised": realised, "ratio": ratio, "next_trust": self.trust}
         tell({**done.event, "step": step, **outcome})
@@ -208,7 +216,7 @@ def _estimated(queries: Queries, cache: Path, reporter: Reporter) -> Any:
     except PatternError as error:
         if error.exit_status != _UNSOUND:
             raise
-        return Decision("diverged", reason=error.diagnostics[0].message)
+        return Decision("unsound", reason=error.diagnostics[0].message)
     wrong = [item for item in soundness(queries, found) if item.is_error]
     return Decision("unsound", reason=wrong[0].message) if wrong else found
 

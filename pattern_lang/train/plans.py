@@ -27,6 +27,14 @@ class Plan:
     weights: NDArray[np.float32] | None
 
     @property
+    def solved(self) -> NDArray[np.float32]:
+        """Return the weights; raises NothingToTrain where there are none."""
+        if self.weights is not None:
+            return self.weights
+        status = str(self.document["status"])
+        raise PatternError([NothingToTrain(folder=str(self.folder), status=status)])
+
+    @property
     def pattern(self) -> str:
         """Return the name of the pattern."""
         return str(self.document["pattern"])

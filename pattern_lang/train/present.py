@@ -23,7 +23,9 @@ _T = TypeVar("_T")
 
 def tensors_file(module: nn.Module) -> bytes:
     """Return all parameters and buffers as a safetensors file; tied ones once."""
-    return save({name: t.cpu().contiguous() for name, t in tensors_of(module).items()})
+    tensors = {name: t.cpu().contiguous() for name, t in tensors_of(module).items()}
+    content: bytes = save(tensors)
+    return content
 
 
 def write_network(path: Path, module: nn.Module) -> None:
@@ -84,7 +86,7 @@ def _replaced(value: _T, replace: Any) -> _T:
     if attrs.has(type(value)) and not isinstance(value, Span):
         changed = {
             item.name: _replaced(getattr(value, item.name), replace)
-            for item in attrs.fields(type(value))
+            for item in attrs.fields(cast("Any", type(value)))
             if item.init
         }
         made: _T = attrs.evolve(cast("Any", value), **changed)

@@ -13,6 +13,7 @@ from attrs import evolve, frozen
 from pattern_lang.diagnostics import PatternError
 from pattern_lang.diagnostics.catalogue.training import IncompleteStudy, NoOptimizer, OtherUnits
 from pattern_lang.emit.read import read_susceptibility
+from pattern_lang.ir.program import ONLINE
 from pattern_lang.ir.training import Arm, Base, Steered, Study
 from pattern_lang.train.arms import arm_weights
 from pattern_lang.train.goals import with_goals

@@ -23,7 +23,8 @@ from pattern_lang.train.rounds import adapted, decide, held
 
 Pat = Callable[..., tuple[int, str]]
 PLAN = Path("build/steer")
-PERIOD, RATE = 50, 0.2
+PERIOD, RATE = 25, 0.4
+SGLD = "sgld(step: 1e-2, nbeta: 40, localization: 10, batch: 40, chains: 2, draws: 300)"
 
 
 def change(file: Path, *pairs: tuple[str, str]) -> None:
@@ -51,8 +52,8 @@ def whole(compiled: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Pat
     online = f"schedule online(period: {PERIOD} steps, rounds: 3, trust: 0.2 sd)"
     change(
         spec,
-        ("size * 0.02 nats", "size * 1 sd"),
-        ("nbeta: 40, localization: 10)", f"nbeta: 1e4, localization: 1)\n  {online}"),
+        ("size * 0.0005 nats", "size * 1 sd"),
+        ("nbeta: 4000, localization: 10)", f"nbeta: 1e4, localization: 1)\n  {online}"),
         ("momentum: 0.9, steps: 60, batch: 8", f"steps: {4 * PERIOD}, batch: 40"),
         ("lr: 0.05", f"lr: {RATE}"),
         (', python("metrics.py:largest") every 20 steps', ""),
@@ -143,31 +144,30 @@ def test_interrupted_rounds_end_in_the_same_bits(
 ) -> None:
     monkeypatch.setenv("PAT_CHECKPOINT_SECONDS", "0")
 
+    using = f"sgd(lr: {RATE}, momentum: 0.5, steps: {PERIOD + 5}, batch: 16)"
+
     def train(out: str, reporter: Any) -> Path:
-        trained = train_folder(PLAN, Path(out), Means(reporter))[1]
-        return trained.folder
+        return train_folder(PLAN, Path(out), Means(reporter), using=using)[1].folder
 
     expected = left(train("whole", SilentReporter()))
     for stop in (Interrupting("", PERIOD // 2), Interrupting("round 1", 9999)):
         with pytest.raises(KeyboardInterrupt):
             train("torn", stop)
-    # A checkpoint from before the last round, and the present one between two rounds.
     with pytest.raises(KeyboardInterrupt):
-        train("torn", Interrupting("", 2 * PERIOD + 1))
+        train("torn", Interrupting("", PERIOD + 2))  # in the second round
     assert left(train("torn", SilentReporter())) == expected
 
 
 def test_a_round_that_is_lost(online: Path, pat: Pat, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PAT_CHECKPOINT_SECONDS", "0")
     with pytest.raises(KeyboardInterrupt):
-        train_folder(PLAN, None, Means(Interrupting("", PERIOD // 2)))
+        train_folder(PLAN, None, Means(Interrupting("", 3)))
     file = PLAN / "train/seed-0/rounds/0000/weights.safetensors"
     file.unlink()
     status, said = pat("train", PLAN)
     assert (status, "error[PAT7031]" in said, "is missing" in said) == (1, True, True)
     save_file({"weights": np.ones(40, np.float32)}, file)
     assert "has changed" in pat("train", PLAN)[1]
-    assert pat("train", PLAN, "--fresh")[0] == 0
 
 
 def test_other_goals_are_another_run(online: Path, pat: Pat) -> None:
@@ -223,11 +223,11 @@ def test_what_has_no_amount_is_clipped_too(whole: tuple[Path, Compiled], goal: s
 
 
 def test_what_is_not_feasible_is_done_as_far_as_it_is(whole: tuple[Path, Compiled]) -> None:
-    pattern = variant(whole, ("0 <= w <= 4", "0.98 <= w <= 1.02"))
+    pattern = variant(whole, ("0 <= w <= 4", "0.999 <= w <= 1.001"))
     decision, shift = asked(pattern, whole[1].estimate, 3.0)
     assert decision.status == "reduced"
     assert 0 < decision.dose < 1
-    assert shift == pytest.approx(-decision.dose, rel=1e-5)
+    assert shift == pytest.approx(-decision.dose, rel=1e-4)  # weights are float32
     never = variant(whole, ("0 <= w <= 4", "predicted(error) >= 0.1 sd"))
     decision = decide(never, whole[1].estimate, 0.3)
     assert (decision.status, decision.weights) == ("infeasible", None)
@@ -271,25 +271,42 @@ def test_what_cannot_be_trusted_changes_nothing(project: Path, pat: Pat) -> None
     save_file(best, project / "best.safetensors")
     change(
         spec,
-        ('"model.py:build"', '"model.py:build", weights: "best.safetensors"'),
-        ("localization: 10)", "localization: 0)\n  schedule online(period: 30 steps)"),
-        ("0.02 nats", "0.01 nats"),
-        ("momentum: 0.9, steps: 60, batch: 8", "steps: 60, batch: 40"),
+        ("4000, localization: 10)", "40, localization: 0)\n  schedule online(period: 30 steps)"),
+        ("0.0005 nats", "0.01 nats"),
+        ("momentum: 0.9, steps: 60, batch: 8", "steps: 31, batch: 40"),
     )
     compiled_at(spec)
     status, said = pat("train", PLAN)
     assert status == 0, said
     first, *others = rounds(PLAN / "train/seed-0")
-    assert (first["status"], first["dose"], first["predicted"]) == ("diverged", None, {})
+    assert (first["status"], first["dose"], first["predicted"]) == ("unsound", None, {})
     assert first["reason"]
     assert [event["status"] for event in others] == ["optimal", "optimal"]
     assert not (PLAN / "train/seed-0/rounds/0000/weights.safetensors").exists()
 
 
 def test_a_plan_without_weights_may_be_gone_for_by_and_by(online: Path, pat: Pat) -> None:
-    change(online / "spec.pat", ("0 <= w <= 4", "0.98 <= w <= 1.02"), ("1 sd", "3 sd"))
+    change(online / "spec.pat", ("0 <= w <= 4", "0.999 <= w <= 1.001"), ("1 sd", "3 sd"))
     assert compiled_at(online / "spec.pat").solution.weights is None
     using = f"sgd(lr: {RATE}, steps: 1, batch: 40)"
     status, said = pat("train", PLAN, "--using", using)
     assert status == 0, said
     assert rounds(PLAN / "train/seed-0")[0]["status"] in ("optimal", "reduced")
+
+
+def test_an_arm_of_a_study(online: Path, pat: Pat) -> None:
+    """Rounds load what they ask for, also where the other runs of a study need less."""
+    change(
+        online / "spec.pat",
+        (f"steps: {4 * PERIOD}", f'steps: {PERIOD}, start: "checkpoint"'),
+        ("seeds    0..2", "seeds    0..1"),
+        ("  require", "  hold     llc(line, on: even) within 99\n  require"),
+        ("observable error", 'data even = rows where row.kind == "even"\nobservable error'),
+        ("laplace(nbeta: 1e4, localization: 1)", SGLD),
+        ("trust: 0.2 sd", "trust: 9 sd"),
+    )
+    status, said = pat("study", "spec.pat", "--jobs", 1)
+    assert status == 0, said
+    found = sorted(Path().rglob("rounds/0000/model.safetensors"))
+    assert len(found) == 1
+    assert rounds(found[0].parents[2])[0]["status"] == "optimal"
