@@ -11,6 +11,8 @@ from pattern_lang.ir.queries import Queries
 from pattern_lang.ir.sources import Argument, Predicate, RowExpression
 from pattern_lang.semantics.units import Unit
 
+ONLINE = "online"
+
 
 @frozen
 class Amount:

@@ -9,8 +9,10 @@ from attrs import evolve, frozen
 
 from pattern_lang.diagnostics import PatternError
 from pattern_lang.diagnostics.catalogue.training import NoOptimizer
+from pattern_lang.ir.program import ONLINE
 from pattern_lang.ir.training import pattern_of
 from pattern_lang.train.goals import Outcome, outcomes, with_goals
+from pattern_lang.train.present import check_present
 from pattern_lang.train.service import Means, train_run
 from pattern_lang.train.task import ONCE, Task, network_to_train
 
@@ -82,11 +84,13 @@ def train_plan(
     """Train the weights of a plan into `out / seed-N`, and with `compare` w = 1 beside it.
 
     What the goals are about is measured at start and end, where it can be read off a network.
-    Raises PatternError, see `train_run`.
+    Raises PatternError, see `train_run`, and OtherNetworks.
     """
     pattern = spec.patterns[plan.pattern]
     optimizer, chosen = recipe(spec, pattern, study)
     model = network_to_train(pattern, optimizer)
+    if pattern.schedule.kind == ONLINE:
+        check_present(pattern, model)
     measures = with_goals(chosen.measures if chosen else (), pattern, optimizer, model)
     task = Task(
         name=pattern.name,

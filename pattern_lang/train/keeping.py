@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from time import monotonic
@@ -15,7 +16,8 @@ from pattern_lang.emit.folder import FileSet
 from pattern_lang.estimate.checkpoint import CheckpointError
 from pattern_lang.estimate.keeping import checkpoint_seconds
 from pattern_lang.train.loop import Run, line_of
-from pattern_lang.train.state import RunState, read_state, tensors_of, write_state
+from pattern_lang.train.present import tensors_file
+from pattern_lang.train.state import RunState, read_state, write_state
 
 RUN_SCHEMA = "pattern-lang/run/1"
 MANIFEST, MODEL, EVENTS, STATE = (
@@ -24,6 +26,7 @@ MANIFEST, MODEL, EVENTS, STATE = (
     "events.jsonl",
     "state.safetensors",
 )
+ROUNDS = "rounds"
 _SHARE = 0.02  # of the time that checkpoints may take
 
 
@@ -36,6 +39,11 @@ class Keeper:
         self.every = checkpoint_seconds()
         self.next = monotonic() + self.every
         self.keeps = True
+
+    @property
+    def rounds(self) -> Path:
+        """Return the folder of what a run decides on its way."""
+        return self.folder / ROUNDS
 
     def finished(self) -> dict[str, Any] | None:
         """Return the manifest of a run that is done, None where there is none.
@@ -107,11 +115,8 @@ class Keeper:
 
         Raises PatternError when the operating system refuses.
         """
-        from safetensors.torch import save
-
-        tensors = {name: t.cpu().contiguous() for name, t in tensors_of(run.trained.module).items()}
         files = {
-            MODEL: save(tensors),
+            MODEL: tensors_file(run.trained.module),
             EVENTS: "".join(f"{line}\n" for line in self.lines).encode(),
         }
         manifest = {
@@ -127,6 +132,8 @@ class Keeper:
         """Forget what is there; raises OSError."""
         for name in (MANIFEST, STATE, MODEL, EVENTS):
             (self.folder / name).unlink(missing_ok=True)
+        if self.rounds.is_dir():
+            shutil.rmtree(self.rounds)
 
     def _other(self, what: str) -> OtherRun:
         return OtherRun(path=str(self.folder), what=what)

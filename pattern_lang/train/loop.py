@@ -66,7 +66,8 @@ def train(run: Run, keeper: Keeper, advance: Callable[[int], None]) -> dict[str,
     if done == 0:
         _measure(run, 0, keeper)
     for step in range(done, run.settings.steps):
-        total.add(_step(run, order.rows_of(step), step))
+        run.steering.attend(step, run, keeper.event)
+        total.add(take_step(run, order.rows_of(step), run.steering.factors(step), step))
         advance(1)
         after = step + 1
         if after % looks == 0 or after == run.settings.steps:
@@ -76,14 +77,17 @@ def train(run: Run, keeper: Keeper, advance: Callable[[int], None]) -> dict[str,
             if keeper.due:
                 extra = {"mean": total.state(), "steering": run.steering.state()}
                 keeper.keep(RunState(after, keeper.lines, extra), run)
+    run.steering.attend(run.settings.steps, run, keeper.event)
     final = _measure(run, run.settings.steps, keeper)
     run.trained.module.eval()
     return final
 
 
-def _step(run: Run, rows: Tensor, step: int) -> Tensor:
-    """Take one step; return the loss of the batch before it."""
-    factors = run.steering.factors(step, run.trained)
+def take_step(run: Run, rows: Tensor, factors: Tensor, step: int) -> Tensor:
+    """Take one step on some rows, (batch,); return the loss of the batch before it.
+
+    factors: what multiplies the losses of all rows, (rows,) or (rows, P).
+    """
     # Dropout and the like draw from the global state; told from the step, nothing has to be kept.
     torch.manual_seed(seed_of("step", run.seed, step))
     whole = len(rows) == run.rows
@@ -119,6 +123,11 @@ def _measure(run: Run, after: int, keeper: Keeper) -> dict[str, float]:
 def _checked(run: Run, loss: float, after: int) -> float:
     if math.isfinite(loss):
         return loss
+    raise diverged(run, loss, after)
+
+
+def diverged(run: Run, loss: float, after: int) -> PatternError:
+    """Return the error for a run whose loss is not finite after some steps."""
     problem = TrainingDiverged(
         span=run.settings.origin,
         run=run.name,
@@ -126,7 +135,7 @@ def _checked(run: Run, loss: float, after: int) -> float:
         step=after,
         steps=run.settings.steps,
     )
-    raise PatternError([problem])
+    return PatternError([problem])
 
 
 def _every(steps: int) -> int:

@@ -11,18 +11,28 @@ from pattern_lang.diagnostics import PatternError
 from pattern_lang.diagnostics.catalogue.training import NothingToTrain, OtherData, SpecOfPlan
 from pattern_lang.emit.canonical import digest
 from pattern_lang.emit.read import check_files, output_folder, read_plan, read_weights
+from pattern_lang.ir.program import ONLINE
 
 
 @frozen(eq=False)
 class Plan:
     """What a folder that `pat compile` wrote says of its weights.
 
-    weights: float32 (n,), by unit. document: `plan.json`.
+    weights: float32 (n,), by unit; None for a plan that has none, which `online` begins without.
+    document: `plan.json`.
     """
 
     folder: Path
     document: dict[str, Any]
-    weights: NDArray[np.float32]
+    weights: NDArray[np.float32] | None
+
+    @property
+    def solved(self) -> NDArray[np.float32]:
+        """Return the weights; raises NothingToTrain where there are none."""
+        if self.weights is not None:
+            return self.weights
+        status = str(self.document["status"])
+        raise PatternError([NothingToTrain(folder=str(self.folder), status=status)])
 
     @property
     def pattern(self) -> str:
@@ -47,6 +57,9 @@ def open_plan(path: Path) -> Plan:
     """
     folder = output_folder(path)
     document = read_plan(folder)
+    if document["weights"] is None and document["schedule"]["kind"] == ONLINE:
+        check_files(folder)
+        return Plan(folder, document, None)
     if document["weights"] is None:
         problem = NothingToTrain(folder=str(folder), status=str(document["status"]))
         raise PatternError([problem])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from contextlib import contextmanager
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -12,7 +13,13 @@ from pattern_lang.diagnostics import PatternError
 from pattern_lang.diagnostics.catalogue.emission import CannotWrite
 from pattern_lang.diagnostics.catalogue.training import OtherData, RunBusy
 from pattern_lang.emit.canonical import digest
-from pattern_lang.estimate.digests import digest_of, document, rows_digest, table_digest
+from pattern_lang.estimate.digests import (
+    ESTIMATOR_VERSION,
+    digest_of,
+    document,
+    rows_digest,
+    table_digest,
+)
 from pattern_lang.estimate.entries import chosen
 from pattern_lang.estimate.evaluate import to_tensors
 from pattern_lang.estimate.fingerprints import model_digest, source_digests
@@ -20,13 +27,16 @@ from pattern_lang.estimate.inputs import Inputs, load_inputs
 from pattern_lang.estimate.journal import Journal
 from pattern_lang.estimate.running import held
 from pattern_lang.estimate.user_code import UserCode
+from pattern_lang.ir.program import ONLINE
 from pattern_lang.ir.sources import DataSource, FunctionRef, ModelSource
-from pattern_lang.train.batches import Shares, shares
+from pattern_lang.train.batches import shares
 from pattern_lang.train.keeping import Keeper
 from pattern_lang.train.loop import Run, train
 from pattern_lang.train.measures import gauges_of
 from pattern_lang.train.networks import network_of
+from pattern_lang.train.online import Online
 from pattern_lang.train.optimizers import make_optimizer
+from pattern_lang.train.present import about
 from pattern_lang.train.steering import Fixed, Steering
 
 if TYPE_CHECKING:
@@ -112,7 +122,7 @@ def _train(
     action = f"training `{task.name}`"
     where = model.code
     with code.scope(*model.folders):
-        run = prepare(task, loaded.inputs, code, device)
+        run = prepare(task, loaded.inputs, code, device, keeper.rounds, reporter)
         with (
             reporter.progress(task.optimizer.steps, task.name) as progress,
             code.running(action, where.file, where.root, task.model.origin),
@@ -125,7 +135,7 @@ def _train(
         "device": device.type,
         "optimizer": document(evolve(task.optimizer, network=None, function=None)),
         "schedule": document(task.schedule),
-        "weighted": task.weights is not None,
+        "weighted": task.weights is not None or task.schedule.kind == ONLINE,
         "measures": final,
     }
     keeper.finish(run, facts)
@@ -134,8 +144,18 @@ def _train(
     return found
 
 
-def prepare(task: Task, inputs: Inputs, code: UserCode, device: torch.device) -> Run:
-    """Build the network and everything that its training needs."""
+def prepare(
+    task: Task,
+    inputs: Inputs,
+    code: UserCode,
+    device: torch.device,
+    rounds: Path,
+    reporter: Reporter,
+) -> Run:
+    """Build the network and everything that its training needs.
+
+    `rounds` is the folder for what it decides on its way.
+    """
     model, data = inputs.models[task.model], task.pattern.queries.reweight.data
     trained = network_of(model, task.optimizer.start, task.seed, code)
     trained.module.to(device)
@@ -151,24 +171,23 @@ def prepare(task: Task, inputs: Inputs, code: UserCode, device: torch.device) ->
         optimizer=make_optimizer(trained.module, task.optimizer, code),
         columns=columns,
         rows=len(kept.rows),
-        steering=_steering(task, _shares(task, inputs)),
+        steering=_steering(task, inputs, rounds, reporter),
         gauges=tuple((gauge, task.every(gauge.name)) for gauge in gauges),
         device=device,
     )
 
 
-def _shares(task: Task, inputs: Inputs) -> Shares:
+def _steering(task: Task, inputs: Inputs, rounds: Path, reporter: Reporter) -> Steering:
     data = task.pattern.queries.reweight.data
     if task.weights is not None and len(task.weights) != inputs.units.count:
         reason = f"{len(task.weights):,} weights for {inputs.units.count:,} units"
         problem = OtherData(folder=task.name, data=data.name, reason=reason)
         raise PatternError([problem])
     entries = chosen(inputs.entries[task.model][data.base], inputs.kept[data])
-    return shares(task.weights, inputs.units, entries, len(inputs.kept[data].rows))
-
-
-def _steering(task: Task, found: Shares) -> Steering:
-    return Fixed(found, task.schedule)
+    spread = partial(shares, units=inputs.units, entries=entries, rows=len(inputs.kept[data].rows))
+    if task.schedule.kind == ONLINE:
+        return Online(task.pattern, task.model, spread, rounds, reporter)
+    return Fixed(spread(task.weights), task.schedule)
 
 
 def _identity(task: Task, loaded: Loaded, device: torch.device) -> str:
@@ -199,12 +218,22 @@ def _identity(task: Task, loaded: Loaded, device: torch.device) -> str:
             "optimizer": document(task.optimizer, replace),
             "schedule": document(task.schedule),
             "weights": None if task.weights is None else digest(task.weights.tobytes()),
+            "online": document(_asked(task), replace),
             "seed": task.seed,
             "measures": [[document(o, replace), task.every(o.name)] for o in task.observables],
             "torch": torch.__version__,
             "device": device.type,
         }
     )
+
+
+def _asked(task: Task) -> tuple[Any, ...]:
+    """Return what the rounds of a run depend on, beside its network and data."""
+    pattern = task.pattern
+    if task.schedule.kind != ONLINE:
+        return ()
+    queries = about(pattern.queries, task.model)
+    return ESTIMATOR_VERSION, queries, pattern.goals, pattern.constraints, pattern.objective
 
 
 @contextmanager

@@ -1,18 +1,28 @@
 """How the weights of a run change with its steps."""
 
-from typing import Any, Protocol
+from __future__ import annotations
 
-from torch import Tensor
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any, Protocol
 
-from pattern_lang.ir.program import Schedule
-from pattern_lang.train.batches import Shares
-from pattern_lang.train.networks import Trained
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from pattern_lang.ir.program import Schedule
+    from pattern_lang.train.batches import Shares
+    from pattern_lang.train.loop import Run
+
+Tell = Callable[[Mapping[str, Any]], None]
 
 
 class Steering(Protocol):
     """What multiplies the losses at each step."""
 
-    def factors(self, step: int, trained: Trained) -> Tensor:
+    def attend(self, step: int, run: Run, tell: Tell) -> None:
+        """Look at a run before a step, and once more when all are taken; tell events."""
+        ...
+
+    def factors(self, step: int) -> Tensor:
         """Return the factors of a step, counted from 0: (rows,) or (rows, P)."""
         ...
 
@@ -34,7 +44,10 @@ class Fixed:
         self.shares, self.rise = shares, float(steps) if schedule.kind == "ramp" else 0.0
         self._at: tuple[float, Tensor] = (1.0, shares.steered)
 
-    def factors(self, step: int, trained: Trained) -> Tensor:
+    def attend(self, step: int, run: Run, tell: Tell) -> None:
+        """Decide nothing."""
+
+    def factors(self, step: int) -> Tensor:
         """Return the factors of a step; a ramp rises linearly from 1 at step 0."""
         progress = min(step / self.rise, 1.0) if self.rise else 1.0
         if progress != self._at[0]:

@@ -13,6 +13,7 @@ from attrs import evolve, frozen
 from pattern_lang.diagnostics import PatternError
 from pattern_lang.diagnostics.catalogue.training import IncompleteStudy, NoOptimizer, OtherUnits
 from pattern_lang.emit.read import read_susceptibility
+from pattern_lang.ir.program import ONLINE
 from pattern_lang.ir.training import Arm, Base, Steered, Study
 from pattern_lang.train.arms import arm_weights
 from pattern_lang.train.goals import with_goals
@@ -135,7 +136,7 @@ class Workshop:
 
     def weights(self, arm: Arm, seed: int) -> Weights | None:
         """Return the weights of a run."""
-        solved = {name: plan.weights for name, plan in self.plan.plans.items()}
+        solved = {name: plan.solved for name, plan in self.plan.plans.items()}
         return arm_weights(arm, seed, solved, self.loaded.inputs, self.model)
 
     def run(self, arm: Arm, seed: int) -> dict[str, Any]:
@@ -149,7 +150,9 @@ class Workshop:
             weights=self.weights(arm, seed),
             schedule=arm.pattern.schedule if steered and arm.pattern else ONCE,
         )
-        return train_run(task, self.plan.place(arm, seed), self.means, self.loaded)
+        # Rounds ask more of the inputs than measures do.
+        shared = None if task.schedule.kind == ONLINE else self.loaded
+        return train_run(task, self.plan.place(arm, seed), self.means, shared)
 
     def expected(self) -> dict[str, Expected]:
         """Return by pattern what χ predicts for each arm, averaged over its seeds' weights."""

@@ -10,11 +10,12 @@ from pattern_lang.diagnostics import PatternError
 from pattern_lang.diagnostics.catalogue.training import WhichModel
 from pattern_lang.estimate.needs import posterior_models
 from pattern_lang.ir.observables import Observable, UserObservable
-from pattern_lang.ir.program import Schedule, WeightPattern
+from pattern_lang.ir.program import ONLINE, Schedule, WeightPattern
 from pattern_lang.ir.queries import PosteriorQuery, Queries
 from pattern_lang.ir.sources import ModelSource
 from pattern_lang.ir.training import Measure, Optimizer
 from pattern_lang.train.measures import retargeted, same_network
+from pattern_lang.train.present import about
 
 ONCE = Schedule("once")
 
@@ -24,8 +25,8 @@ class Task:
     """One run.
 
     name: what it is called, such as its arm. pattern: whose data it is trained on. weights: float32
-    (n,) by unit, None for w = 1. data_digest: that of the data that the weights are for, empty
-    where it is not known.
+    (n,) by unit, None for w = 1; a schedule `online` finds its own. data_digest: that of the
+    data that the weights are for, empty where it is not known.
     """
 
     name: str
@@ -59,13 +60,17 @@ class Task:
     def inputs(self) -> Queries:
         """Return what to load: the re-weighted data, the network, and what measures look at.
 
-        Functions that have no data of their own are not among it.
+        A run that is steered `online` needs all that its pattern looks at. Functions that have no
+        data of their own are not among it.
         """
         on_data = tuple(
             evolve(item, terms=terms)
             for item in self.observables
             if (terms := tuple((c, p) for c, p in item.terms if not _of_module(p)))
         )
+        if self.schedule.kind == ONLINE:
+            # What it will be asked about on its way: data, components, functions.
+            on_data += about(self.pattern.queries, self.model).observables
         posteriors = (PosteriorQuery(self.model, None, ()),)
         return evolve(self.pattern.queries, observables=on_data, posteriors=posteriors)
 

@@ -70,7 +70,7 @@ def test_an_order_has_each_row_once_an_epoch() -> None:
 def test_a_ramp_rises_from_one() -> None:
     weights = np.array([0.0, 2.0], np.float32)
     steering = Fixed(shares(weights, units(2), None, 2), Schedule("ramp", (("steps", 4),)))
-    found = [steering.factors(step, None).tolist() for step in (0, 1, 4, 9)]  # type: ignore[arg-type]
+    found = [steering.factors(step).tolist() for step in (0, 1, 4, 9)]
     assert found == [[1, 1], [0.75, 1.25], [0, 2], [0, 2]]
 
 

@@ -228,3 +228,34 @@ class IncompleteStudy(Problem):
 
     name: str
     lack: str
+
+
+@problem
+class OtherNetworks(Problem):
+    """A pattern that cannot be asked anew of the network under training alone."""
+
+    code = "PAT7030"
+    title = "not about the network at hand"
+    message = (
+        "`{pattern}` is about {models}, and `online` asks it anew of `{model}` alone, as it is "
+        "while it trains"
+    )
+    label = "has to be about one network, at one checkpoint"
+    help = "use `schedule once()`, or leave out what is about other networks and checkpoints"
+
+    pattern: str
+    models: str
+    model: str
+
+
+@problem
+class RoundLost(Problem):
+    """The weights of a round, missing or changed, without which a run cannot go on."""
+
+    code = "PAT7031"
+    title = "weights of a round are lost"
+    message = "the run needs `{path}` to go on, which {reason}"
+    help = "put it back, or start over: `pat train … --fresh`"
+
+    path: str
+    reason: str
