@@ -22,7 +22,7 @@ from pattern_lang.solve.rewrite import is_bound, standard
 from pattern_lang.solve.structured.engine import solve_structured
 from pattern_lang.solve.values import total, violation
 
-DOSE_MARGINS = (1e-6, 1e-5, 1e-4)
+DOSE_MARGINS = (1e-6, 1e-5, 1e-4, 0.0)
 FEASIBLE = 1e-7
 # Quadratic programs up to this many numbers are solved exactly, to rounding error.
 SMALL = 200_000
