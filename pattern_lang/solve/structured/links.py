@@ -87,7 +87,7 @@ class Link:
         kinks = tuple(sorted((*rest, kink), key=lambda k: k.at))
         return attrs.evolve(self, slope=self.slope - price, kinks=kinks)
 
-    def part(self, units: slice) -> "Link":
+    def part(self, units: slice | NDArray[np.int64]) -> "Link":
         """Return the link of some units."""
         if not self.varies:
             return self
@@ -219,7 +219,7 @@ def entropy_of(x: Numbers) -> float:
     return float(np.dot(w, np.log(np.where(w > 0, w, 1.0))))
 
 
-def _part(number: Each, units: slice) -> Each:
+def _part(number: Each, units: slice | NDArray[np.int64]) -> Each:
     return number[units] if isinstance(number, np.ndarray) else number
 
 
