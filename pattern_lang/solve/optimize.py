@@ -139,8 +139,12 @@ def _streamed(
         return None
     if result.verdict is Verdict.INFEASIBLE:
         return Answer("infeasible", None, dose, program, box, result)
-    w = np.where(result.at_lower, box.lower, np.where(result.at_upper, box.upper, result.w))
-    return Answer("optimal", w, dose, program, box, result) if _proven(result) else None
+    if not _proven(result):
+        return None
+    w = result.w
+    np.copyto(w, box.upper, where=result.at_upper)
+    np.copyto(w, box.lower, where=result.at_lower)
+    return Answer("optimal", w, dose, program, box, result)
 
 
 def _proven(result: EngineResult) -> bool:

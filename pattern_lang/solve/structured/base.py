@@ -113,19 +113,17 @@ class Base:
         return tuple(tuple(tiles[int(i)] for i in part) for part in parts)
 
 
-def shared_out(
-    work: Callable[[Chunk], T], base: Base, chunks: tuple[Chunk, ...], threads: int
-) -> list[T]:
-    """Work on every chunk, in threads where that pays; return the results in order."""
-    if base.n * base.dense <= ALONE or threads < 2 or len(chunks) < 2:
+def shared_out(work: Callable[[Chunk], T], chunks: tuple[Chunk, ...], threads: int) -> list[T]:
+    """Work on every chunk, in threads; return the results in order."""
+    if threads < 2 or len(chunks) < 2:
         return [work(chunk) for chunk in chunks]
     with ThreadPoolExecutor(threads) as pool:
         return list(pool.map(work, chunks))
 
 
-def cores() -> int:
-    """Return how many threads can run at once."""
-    return len(os.sched_getaffinity(0))
+def threads_for(base: Base) -> int:
+    """Return how many threads pay: as many as can run at once, or one."""
+    return 1 if base.n * base.dense <= ALONE else len(os.sched_getaffinity(0))
 
 
 @frozen(eq=False)

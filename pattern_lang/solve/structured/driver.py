@@ -86,23 +86,32 @@ class Driver:
         return found
 
     def _start(self, link: Link) -> None:
-        """Solve roughly on a sample of the units, and that from a sample of the sample."""
+        """Solve roughly on a sample of the units, and that from a sample of the sample.
+
+        Groups that no sample can hold are left out of it, and have no price at first.
+        """
         self.started = True
         if np.any(self.y):
             return
-        samples: list[tuple[Form, Link]] = []
         form, sample = self.form, sample_of(self.form.base)
+        if sample is None and form.rows.arrow:
+            form = form.without_groups()
+            sample = sample_of(form.base)
+        samples: list[tuple[Form, Link]] = []
         while sample is not None:
             link = link.part(sample.units)
             form = attrs.evolve(form, base=sample.base)
             samples.append((form, link))
             sample = sample_of(sample.base)
+        y, curvature = np.zeros(form.rows.count), None
         for form, link in reversed(samples):
             sweeper = Sweeper(form.base, whole=self.form.base.n)
-            found = Dual(form, sweeper, link).descend(self.y, SAMPLED)
+            found = Dual(form, sweeper, link).descend(y, SAMPLED, curvature)
             self.sweeper.passes += sweeper.passes
             if found.done:
-                self.y, self.curvature = found.point.y, found.curvature
+                y, curvature = found.point.y, found.curvature
+        self.y[: y.size] = y
+        self.curvature = curvature if y.size == self.y.size else None
 
     # Budgets
 

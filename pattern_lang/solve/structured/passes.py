@@ -13,7 +13,7 @@ import numpy as np
 from attrs import define
 from numpy.typing import NDArray
 
-from pattern_lang.solve.structured.base import Base, Chunk, Prices, cores, shared_out
+from pattern_lang.solve.structured.base import Base, Chunk, Prices, shared_out, threads_for
 from pattern_lang.solve.structured.links import Link
 from pattern_lang.solve.structured.sums import Ask, Sums
 from pattern_lang.solve.structured.tile import Held
@@ -28,11 +28,15 @@ class Sweeper:
     """
 
     base: Base
-    threads: int = attrs.field(factory=cores)
+    threads: int = attrs.field()
     whole: int = attrs.field(default=0)
     passes: float = 0.0
     chunks: tuple[Chunk, ...] = attrs.field(init=False)
     dtype: type = attrs.field(init=False)
+
+    @threads.default
+    def _threads(self) -> int:
+        return threads_for(self.base)
 
     def __attrs_post_init__(self) -> None:
         self.whole = self.whole or self.base.n
@@ -68,7 +72,7 @@ class Sweeper:
         return slope
 
     def _added(self, work: Callable[[Chunk], Sums]) -> Sums:
-        total, *others = shared_out(work, self.base, self.chunks, self.threads)
+        total, *others = shared_out(work, self.chunks, self.threads)
         for part in others:
             total.add(part)
         return total

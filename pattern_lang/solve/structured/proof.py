@@ -17,8 +17,8 @@ from pattern_lang.solve.structured.form import Form
 from pattern_lang.solve.structured.links import Link, entropy_of
 
 # Numbers in a tile, which are cast to float64 as it is read.
-TILE = 1 << 18
-LEAST, MOST = 1024, 8192
+TILE = 1 << 19
+LEAST, MOST = 1024, 32768
 
 
 @frozen(eq=False)
@@ -123,7 +123,7 @@ def check(form: Form, box: Box, rule: Rule, bound: Rule, constraints: int, threa
     held = _Pass(form, box, rule, bound, constraints, x, low, high)
     columns = int(np.clip(TILE // form.base.dense, LEAST, MOST)) // 256 * 256
     chunks = form.base.tiles(columns)
-    total, *others = shared_out(held.chunk, form.base, chunks, threads)
+    total, *others = shared_out(held.chunk, chunks, threads)
     for part in others:
         total.add(part)
     return Checked(x, low, high, total)
@@ -177,17 +177,19 @@ def _tile(held: _Pass, units: slice, made: Added) -> None:
 
 
 def _bounds(held: _Pass, link: Link, units: slice, x: Vector, z: Vector, made: Added) -> None:
+    """Note which weights sit on a bound, and what the bounds that each set are worth."""
     box = held.box
-    low = (x <= link.lower) & np.isfinite(box.lower[units])
-    high = (x >= link.upper) & np.isfinite(box.upper[units])
+    low, high = x <= link.lower, x >= link.upper
     held.at_lower[units], held.at_upper[units] = low, high
-    touched = np.flatnonzero(low | high)
-    if not touched.size:
-        return
-    part = link.part(touched)
-    push = z[touched] - part.marginal(x[touched])
-    lower_by, upper_by = box.lower_by[units][touched], box.upper_by[units][touched]
-    count = made.lower_price.size
-    down, up = low[touched], high[touched]
-    made.lower_price += np.bincount(lower_by + 1, np.where(down, np.maximum(-push, 0), 0), count)
-    made.upper_price += np.bincount(upper_by + 1, np.where(up, np.maximum(push, 0), 0), count)
+    for side, by, worth, sign in (
+        (low, box.lower_by, made.lower_price, -1.0),
+        (high, box.upper_by, made.upper_price, 1.0),
+    ):
+        touched = np.flatnonzero(side)
+        if touched.size:
+            push = z[touched] - link.part(touched).marginal(x[touched])
+            paid = np.maximum(sign * push, 0.0)
+            if by.strides == (0,):
+                worth[by[0] + 1] += float(np.sum(paid))
+            else:
+                worth += np.bincount(by[units][touched] + 1, paid, worth.size)
