@@ -142,5 +142,5 @@ def _solved(matrix: Matrix, right: Matrix) -> Matrix:
     except (np.linalg.LinAlgError, ValueError):
         values, vectors = np.linalg.eigh(scaled)
         kept = values > 1e-13 * max(float(values[-1]), 1e-300)
-        along = (vectors.T @ (right / root))[kept] / values[kept]
+        along = (vectors.T @ (right / root))[kept] / values[kept][:, None]
         return np.asarray(vectors[:, kept] @ along) / root

@@ -39,7 +39,7 @@ class Link:
     """`φ(x) = ridge/2 x² + slope x + kinks + entropy · w log w`, x = w - 1, within bounds on x.
 
     slope, before: φ'(x) left of all kinks is `slope + before_ridge x` (see `pieces`). The kinks
-    are in order. lower, upper: one number or (n,). Costs of the kinks are measured from 0 at the
+    are in order, and none stand beside entropy. lower, upper: one number or (n,). Costs of the kinks are measured from 0 at the
     first of them.
     """
 
@@ -159,8 +159,6 @@ class Link:
 
     def _entropic(self, z: Numbers) -> Numbers:
         """Solve `ridge (w - 1) + slope + s (log w + 1) = z` for w: convex in log w."""
-        if self.kinks:
-            raise NotImplementedError("entropy beside kinks")
         s = self.entropy
         target = (z - self.slope) / s - 1.0
         if not np.any(self.ridge):
