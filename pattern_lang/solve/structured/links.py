@@ -39,8 +39,8 @@ class Link:
     """`φ(x) = ridge/2 x² + slope x + kinks + entropy · w log w`, x = w - 1, within bounds on x.
 
     slope, before: φ'(x) left of all kinks is `slope + before_ridge x` (see `pieces`). The kinks
-    are in order, and none stand beside entropy. lower, upper: one number or (n,). Costs of the kinks are measured from 0 at the
-    first of them.
+    are in order, and none stand beside entropy. lower, upper: one number or (n,). Costs of the
+    kinks are measured from 0 at the first of them.
     """
 
     ridge: Each

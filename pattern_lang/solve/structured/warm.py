@@ -1,5 +1,7 @@
 """Starts from samples of the units: contiguous stretches, picked by a fixed seed and copied."""
 
+from typing import Any
+
 import attrs
 import numpy as np
 from attrs import frozen
@@ -42,7 +44,7 @@ def _of(base: Base, chosen: NDArray[np.int64], units: NDArray[np.int64]) -> Base
     response = base.response
     if response is not None:
         stretches = [slice(int(k) * STRETCH, (int(k) + 1) * STRETCH) for k in chosen]
-        array = np.empty((base.picked.size, units.size), base.dtype)
+        array: NDArray[Any] = np.empty((base.picked.size, units.size), base.dtype)
         for place, stretch in enumerate(stretches):
             array[:, place * STRETCH : (place + 1) * STRETCH] = base.block(stretch)
         response = Response(ArraySource(array))
