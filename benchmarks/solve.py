@@ -6,6 +6,7 @@ of its own, one after the other with one BLAS thread, and prints tables; `--writ
 docs/benchmarks.md. Results that are in `--folder` already are not made again: remove them to
 measure anew. `--long` lets the others solve a million units too, which takes an hour and 20 GB.
 `--file` adds programs of so many units whose χ stays in its file; the file is removed afterwards.
+`--others` says which of the others are run, where not all.
 """
 
 import argparse
@@ -183,11 +184,11 @@ def table(head: str, rows: list[list[str]]) -> list[str]:
     return [f"| {head} |", "|---" * columns + "|", *(f"| {' | '.join(row)} |" for row in rows)]
 
 
-def report(folder: Path, cases: list[Case], *, long: bool, limit: float) -> str:
+def report(folder: Path, cases: list[Case], others: list[str], *, long: bool, limit: float) -> str:
     """Return the section of the page."""
     rows, passes = [], []
     for case in cases:
-        tools = case.tools(long=long)
+        tools = [t for t in case.tools(long=long) if t not in OTHERS or t in others]
         home = folder / "programs" / case.name
         if not all((home / f"{tool}.json").exists() for tool in tools):
             prepare(case, home)
@@ -215,6 +216,7 @@ def main() -> None:
     options = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     options.add_argument("--folder", type=Path, default=HERE.parent / "build" / "benchmarks")
     options.add_argument("--only", nargs="*", default=[], help="cases by name, such as 16x10000")
+    options.add_argument("--others", nargs="*", default=list(OTHERS), help="solvers beside ours")
     options.add_argument("--long", action="store_true", help="others at a million units too")
     options.add_argument("--limit", type=float, default=1800.0, help="seconds for one solver")
     options.add_argument("--file", type=int, nargs="*", default=[], help="units of file cases")
@@ -223,7 +225,7 @@ def main() -> None:
     cases = [*CASES, *(Case(16, units, mapped=True) for units in arguments.file)]
     chosen = [c for c in cases if not arguments.only or c.name in arguments.only or c.mapped]
     folder = arguments.folder.resolve()
-    text = report(folder, chosen, long=arguments.long, limit=arguments.limit)
+    text = report(folder, chosen, arguments.others, long=arguments.long, limit=arguments.limit)
     print(text)
     if arguments.write:
         page = PAGE.read_text(encoding="utf-8")

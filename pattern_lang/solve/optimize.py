@@ -22,7 +22,7 @@ from pattern_lang.solve.rewrite import is_bound, standard
 from pattern_lang.solve.structured.engine import solve_structured
 from pattern_lang.solve.values import total, violation
 
-DOSE_MARGINS = (1e-6, 1e-5, 1e-4)
+DOSE_MARGINS = (1e-6, 1e-5, 1e-4, 0.0)
 FEASIBLE = 1e-7
 # Quadratic programs up to this many numbers are solved exactly, to rounding error.
 SMALL = 200_000
@@ -139,8 +139,12 @@ def _streamed(
         return None
     if result.verdict is Verdict.INFEASIBLE:
         return Answer("infeasible", None, dose, program, box, result)
-    w = np.where(result.at_lower, box.lower, np.where(result.at_upper, box.upper, result.w))
-    return Answer("optimal", w, dose, program, box, result) if _proven(result) else None
+    if not _proven(result):
+        return None
+    w = result.w
+    np.copyto(w, box.upper, where=result.at_upper)
+    np.copyto(w, box.lower, where=result.at_lower)
+    return Answer("optimal", w, dose, program, box, result)
 
 
 def _proven(result: EngineResult) -> bool:

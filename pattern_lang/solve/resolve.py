@@ -63,6 +63,9 @@ def resolve(expression: ir.Expression, data: Estimated, span: Span | None) -> Re
 def codes_of(values: NDArray[Any]) -> tuple[Codes, tuple[Any, ...]]:
     """Number the distinct values of a column in order of first appearance: (n,) and the values."""
     if values.dtype.kind in "iub" and values.size:
+        least, most = int(values.min()), int(values.max())
+        if most - least <= 4 * values.size:
+            return _counted(values.astype(np.int64) - least, least, most - least + 1)
         kinds, first, places = np.unique(values, return_index=True, return_inverse=True)
         order = np.argsort(first)
         rank = np.empty_like(order)
@@ -75,6 +78,17 @@ def codes_of(values: NDArray[Any]) -> tuple[Codes, tuple[Any, ...]]:
         count=values.shape[0],
     )
     return codes, tuple(numbers)
+
+
+def _counted(places: Codes, least: int, span: int) -> tuple[Codes, tuple[Any, ...]]:
+    """Number values that lie close together: (n,) values less the least of them."""
+    first = np.full(span, places.size)
+    first[places[::-1]] = np.arange(places.size - 1, -1, -1)  # the last written stays
+    kinds = np.flatnonzero(first < places.size)
+    order = kinds[np.argsort(first[kinds])]
+    rank = np.empty(span, dtype=np.int64)
+    rank[order] = np.arange(order.size)
+    return rank[places], tuple((order + least).tolist())
 
 
 def _same(atom: Any, data: Estimated, span: Span | None) -> Found:

@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 from attrs import evolve
 from clarabel_reference import SOLVED, price, reference, violation
-from random_programs import Cost, Draw, Vector, base, pattern_of, spent
+from random_programs import Cost, Draw, Vector, base, spent
+from written_programs import pattern_of
 
 from pattern_lang.solve import solve_pattern
 

@@ -194,7 +194,7 @@ def test_sources_give_the_same_bits(tmp_path: Path) -> None:
 
 
 def test_threads_do_not_change_the_bits() -> None:
-    chi = large(RNG(6), 9, 100_000).astype(np.float32)
+    chi = large(RNG(6), 9, 200_000).astype(np.float32)
     asked = [*(Equal(i, 50.0 * (-1) ** i) for i in range(9)), Mean(1.0), Bounds(0.3, 1.7)]
     program = standard(WeightProgram(chi, asked)._normal())
     form = read(program, box_of(program))

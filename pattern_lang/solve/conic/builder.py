@@ -192,10 +192,16 @@ def stacked(blocks: list[Block]) -> Block:
     return Block(constant, tuple(parts))
 
 
-def _scales(cone: Cone, block: Block) -> Vector:
+def lengths_of(block: Block) -> Vector:
+    """Return the Euclidean length of each row, (rows,), as if no variable stood in two parts."""
     squares = np.zeros(block.rows)
     for _, part in block.parts:
         squares += np.asarray(part.multiply(part).sum(axis=1)).reshape(-1)
+    return np.sqrt(squares)
+
+
+def _scales(cone: Cone, block: Block) -> Vector:
+    lengths = lengths_of(block)
     if cone in (Cone.ZERO, Cone.NONNEGATIVE):
-        return np.where(squares > 0, 1.0 / np.sqrt(np.where(squares > 0, squares, 1.0)), 1.0)
+        return np.where(lengths > 0, 1.0 / np.where(lengths > 0, lengths, 1.0), 1.0)
     return np.ones(block.rows)

@@ -12,7 +12,7 @@ import numpy as np
 import scipy.sparse as sp
 
 from pattern_lang.ir.program import KL, L1, Chi2, Entries, Maximum, Minimum, Norm, SumSquares
-from pattern_lang.solve.conic.builder import Block, Cone, ConicBuilder, fixed, stacked
+from pattern_lang.solve.conic.builder import Block, Cone, ConicBuilder, fixed, lengths_of, stacked
 from pattern_lang.solve.normal import (
     Affine,
     Combined,
@@ -274,6 +274,18 @@ def _quadratic_distance(builder: ConicBuilder, atom: Distance, weight: float) ->
     builder.add_quadratic(miss.parts[0][0], 1, weight * length**2)
 
 
+def _quadratic_combined(builder: ConicBuilder, atom: Combined, weight: float) -> None:
+    # Each part in units of its own length: parts lie orders of magnitude apart.
+    for part in _parts(builder, atom):
+        length = float(lengths_of(part)[0])
+        if not length:
+            builder.add_cost(fixed(weight * float(part.constant[0]) ** 2))
+            continue
+        miss = builder.variables()
+        builder.require(Cone.ZERO, entries_at(miss, 1) + (-1.0 / length) * part)
+        builder.add_quadratic(miss, 1, weight * length**2)
+
+
 def _quadratic_costs(builder: ConicBuilder, atom: Costs, weight: float) -> None:
     sizes, excess = _cost_parts(builder, atom)
     if sizes is not None:
@@ -290,6 +302,7 @@ QUADRATIC_COSTS: Final[Mapping[type, Callable[[ConicBuilder, Any, float], None]]
             Square: _quadratic_square,
             Distance: _quadratic_distance,
             Costs: _quadratic_costs,
+            Combined: _quadratic_combined,
         }
     )
 )
@@ -298,6 +311,8 @@ QUADRATIC_COSTS: Final[Mapping[type, Callable[[ConicBuilder, Any, float], None]]
 def add_cost(builder: ConicBuilder, coefficient: float, atom: object) -> None:
     """Add `coefficient · atom` to what is minimised, as a quadratic where it is one."""
     quadratic = QUADRATIC_COSTS.get(type(atom))
+    if isinstance(atom, Combined) and atom.kind != "squares":
+        quadratic = None
     if quadratic is not None:
         quadratic(builder, atom, coefficient)
     else:

@@ -12,7 +12,7 @@ from pattern_lang.solve.structured.form import Form, read, span
 from pattern_lang.solve.structured.links import Link
 from pattern_lang.solve.structured.newton import Dual
 from pattern_lang.solve.structured.proof import Checked, Rule, check
-from pattern_lang.solve.structured.rowspace import support
+from pattern_lang.solve.structured.rowspace import misses, support
 
 NAME = "dual newton"
 # Rows hold to this share of the tolerance, relative to the size of the weights.
@@ -35,40 +35,61 @@ def solve_structured(
     driver = Driver(form, max(SHARE * tolerance, TIGHTEST), max(tolerance, CLOSEST))
     if start is not None and start.shape == driver.y.shape:
         driver.y = start
-    found = driver.solve()
+    found, checked = _searched(program, box, form, driver)
+    if driver.trust and checked is not None:
+        point = found.point
+        sums = form.rows.combine @ checked.sums.base + form.rows.scalars @ point.t
+        if np.max(misses(form.rows, point.y, sums), initial=0.0) > tolerance * point.size:
+            driver.trust = False
+            found, checked = _searched(program, box, form, driver)
     if found.status == "infeasible":
         return _empty(program, form, found, driver)
+    return None if checked is None else _result(program, form, found, driver, checked)
+
+
+def _searched(
+    program: NormalProgram, box: Box, form: Form, driver: Driver
+) -> tuple[Found, Checked | None]:
+    """Find prices, and check what they say where they are a solution."""
+    found = driver.solve()
     if found.status != "optimal":
-        return None
-    return _result(program, box, form, found, driver)
+        return found, None
+    rule, bound = _rules(form, found, driver)
+    driver.sweeper.passes += 1.0
+    return found, check(form, box, rule, bound, len(program.constraints), driver.sweeper.threads)
+
+
+def _rules(form: Form, found: Found, driver: Driver) -> tuple[Rule, Rule]:
+    """Return the rule that gives the weights, and that which gives the bound on their cost."""
+    y = found.point.y if found.bound is None else found.bound
+    dual = Dual(form, driver.sweeper, found.link)
+    rule = _rule(form, dual, found.link, found.point.y)
+    return rule, rule if found.link is found.priced else _rule(form, dual, found.priced, y)
 
 
 def _result(
-    program: NormalProgram, box: Box, form: Form, found: Found, driver: Driver
+    program: NormalProgram, form: Form, found: Found, driver: Driver, checked: Checked
 ) -> EngineResult:
     y = found.point.y if found.bound is None else found.bound
     t = found.point.t
-    dual = Dual(form, driver.sweeper, found.link)
-    rule = _rule(form, dual, found.link, found.point.y)
-    bound = rule if found.link is found.priced else _rule(form, dual, found.priced, y)
-    checked = check(form, box, rule, bound, len(program.constraints))
-    sums = form.rows.combine @ checked.base
+    rule, _ = _rules(form, found, driver)
+    sums = form.rows.combine @ checked.sums.base
     bounds = _bounds(program, checked)
     multipliers, active, product, worst = _multipliers(
         program, form, found.prices, y, sums, t, bounds
     )
     soft = _soft(form, sums + form.rows.scalars @ t)
-    cost = checked.cost + float(form.cost @ checked.base[: form.base.dense])
+    cost = checked.sums.cost + float(form.cost @ checked.sums.base[: form.base.dense])
     cost += float(form.scalar_cost @ t) + soft + form.constant
-    low = -checked.conjugate - support(form.rows, y) + form.constant
+    low = -checked.sums.conjugate - support(form.rows, y) + form.constant
     low -= sum(p * b.limit for b, p in zip(form.budgets, found.prices, strict=True))
     rows = np.full(0 if form.base.response is None else form.base.response.shape[0], np.nan)
-    rows[form.base.picked] = checked.base[: form.base.picked.size]
-    passes = int(np.ceil(driver.sweeper.passes)) + 1
+    rows[form.base.picked] = checked.sums.base[: form.base.picked.size]
+    passes = int(np.ceil(driver.sweeper.passes))
     flat = np.broadcast_to(np.zeros(1), (program.n,))
     # All that curves the cost: its own squares, a ridge of the search, the price of a ball.
     ridge = float(np.max(found.link.ridge)) if found.link.plain else 0.0
-    size = max(1.0, checked.square**0.5)
+    size = max(1.0, checked.sums.square**0.5)
     begin = found.point.y / ridge if ridge > 0 else None
     return EngineResult(
         verdict=Verdict.OPTIMAL,
@@ -94,11 +115,11 @@ def _result(
             rows=rows,
             rule=rule,
             start=begin,
-            mass=float(checked.base[form.base.dense - 1]),
-            square=checked.square,
-            entropy=checked.entropy,
-            least=checked.least,
-            most=checked.most,
+            mass=float(checked.sums.base[form.base.dense - 1]),
+            square=checked.sums.square,
+            entropy=checked.sums.entropy,
+            least=checked.sums.least,
+            most=checked.sums.most,
         ),
     )
 
@@ -125,7 +146,7 @@ def _bounds(program: NormalProgram, checked: Checked) -> dict[int, float]:
     made: dict[int, float] = {}
     for index, constraint in enumerate(program.constraints):
         if is_bound(constraint):
-            low, high = checked.lower_price[index + 1], checked.upper_price[index + 1]
+            low, high = checked.sums.lower_price[index + 1], checked.sums.upper_price[index + 1]
             total = high - low if constraint.equality else high + low
             made[index] = float(total) / abs(constraint.terms[0][0])
     return made

@@ -6,6 +6,7 @@ bound or a curvature on its price.
 
 from typing import Any
 
+import attrs
 import numpy as np
 import scipy.sparse as sp
 from attrs import frozen
@@ -69,6 +70,24 @@ class Form:
     starts: tuple[int, ...]
     budgets: tuple[Budget, ...]
     cost_unit: float
+
+    def without_groups(self) -> "Form":
+        """Return the program without the rows of groups, where nothing else speaks of groups."""
+        rows, base = self.rows, attrs.evolve(self.base, groups=None)
+        kept = slice(rows.dense)
+        head = Rows(
+            combine=sp.csr_array(rows.combine[kept, : base.dense]),
+            scalars=rows.scalars[kept],
+            lower=rows.lower[kept],
+            upper=rows.upper[kept],
+            least=rows.least[kept],
+            most=rows.most[kept],
+            curvature=rows.curvature[kept],
+            lengths=rows.lengths[kept],
+            dense=rows.dense,
+            arrow=False,
+        )
+        return attrs.evolve(self, base=base, rows=head)
 
     @property
     def crossed(self) -> int | None:

@@ -39,8 +39,8 @@ class Link:
     """`φ(x) = ridge/2 x² + slope x + kinks + entropy · w log w`, x = w - 1, within bounds on x.
 
     slope, before: φ'(x) left of all kinks is `slope + before_ridge x` (see `pieces`). The kinks
-    are in order. lower, upper: one number or (n,). Costs of the kinks are measured from 0 at the
-    first of them.
+    are in order, and none stand beside entropy. lower, upper: one number or (n,). Costs of the
+    kinks are measured from 0 at the first of them.
     """
 
     ridge: Each
@@ -87,7 +87,7 @@ class Link:
         kinks = tuple(sorted((*rest, kink), key=lambda k: k.at))
         return attrs.evolve(self, slope=self.slope - price, kinks=kinks)
 
-    def part(self, units: slice) -> "Link":
+    def part(self, units: slice | NDArray[np.int64]) -> "Link":
         """Return the link of some units."""
         if not self.varies:
             return self
@@ -159,8 +159,6 @@ class Link:
 
     def _entropic(self, z: Numbers) -> Numbers:
         """Solve `ridge (w - 1) + slope + s (log w + 1) = z` for w: convex in log w."""
-        if self.kinks:
-            raise NotImplementedError("entropy beside kinks")
         s = self.entropy
         target = (z - self.slope) / s - 1.0
         if not np.any(self.ridge):
@@ -219,7 +217,7 @@ def entropy_of(x: Numbers) -> float:
     return float(np.dot(w, np.log(np.where(w > 0, w, 1.0))))
 
 
-def _part(number: Each, units: slice) -> Each:
+def _part(number: Each, units: slice | NDArray[np.int64]) -> Each:
     return number[units] if isinstance(number, np.ndarray) else number
 
 

@@ -6,15 +6,18 @@ sums of one pass. Scalars such as the dose are kept by an augmented Lagrangian i
 
 from functools import cached_property
 
+import attrs
 import numpy as np
 from attrs import define, frozen
 
 from pattern_lang.solve.normal import Vector
 from pattern_lang.solve.structured.base import Prices
+from pattern_lang.solve.structured.curvature import Curvature
 from pattern_lang.solve.structured.form import Form
 from pattern_lang.solve.structured.links import Link
-from pattern_lang.solve.structured.passes import Ask, Chunk, Sums, Sweeper
-from pattern_lang.solve.structured.rowspace import Curvature, misses, step, support
+from pattern_lang.solve.structured.passes import Sweeper
+from pattern_lang.solve.structured.rowspace import misses, step, support
+from pattern_lang.solve.structured.sums import Ask, Sums
 
 STEPS = 60
 TRIALS = 12
@@ -23,9 +26,13 @@ PATIENCE = 3
 # A step that leaves no more than this of the residual is good, whatever rounding does to F.
 HALF = 0.5
 # A step that leaves more than this of the residual asks for the Hessian where it ended.
-SLOW = 0.15
+SLOW = 0.3
+# While rows miss by more than this there may be no point: each pass looks for a proof.
+FAR = 1e-2
 # Float32 passes are trusted down to this residual, relative to the size of the weights.
 SINGLE = 1e-6
+# Below this they show little but rounding.
+SEEN = 2e-7
 # What float32 and float64 sums may be off by, relative to the size of what is added up.
 NOISE_SINGLE, NOISE_DOUBLE = 1e-6, 1e-13
 # How stiff scalars are held, relative to the Hessian.
@@ -62,12 +69,21 @@ class Point:
 
 @define(eq=False, slots=False)
 class Dual:
-    """The dual function of a form at one link; passes are counted by the sweeper."""
+    """The dual function of a form at one link; passes are counted by the sweeper.
+
+    trust: whether passes in the precision of the data may say that the rows hold.
+    """
 
     form: Form
     sweeper: Sweeper
     link: Link
-    sample: tuple[Chunk, ...] | None = None
+    trust: bool = False
+
+    @cached_property
+    def plain_ask(self) -> Ask:
+        """Return what every pass adds up."""
+        kinds = [budget.kind for budget in self.form.budgets]
+        return Ask(entropy="entropy" in kinds, magnitude="magnitude" in kinds)
 
     @cached_property
     def asked(self) -> float:
@@ -96,7 +112,7 @@ class Dual:
     def at(self, y: Vector, t: Vector, ask: Ask) -> Point:
         """Make a pass at prices y, with scalars t."""
         form = self.form
-        sums = self.sweeper.sweep(self.prices(y), self.link, ask, self.sample)
+        sums = self.sweeper.sweep(self.prices(y), self.link, ask)
         base = sums.rows if sums.groups is None else np.concatenate([sums.rows, sums.groups])
         rows = form.rows.combine @ base + form.rows.scalars @ t
         sigma = support(form.rows, y)
@@ -109,7 +125,7 @@ class Dual:
             value=sums.value + sigma,
             miss=float(np.max(misses(form.rows, y, rows), initial=0.0)) / size,
             size=size,
-            ray=self._is_ray(y, sums, sigma),
+            ray=ask.reach and self._is_ray(y, sums, sigma),
             precise=ask.precise or self.sweeper.dtype is np.float64,
         )
 
@@ -126,8 +142,9 @@ class Dual:
     def descend(self, y: Vector, tolerance: float, hessian: Curvature | None = None) -> "Descent":
         """Minimise F from y until the rows miss by at most `tolerance`, relative."""
         single = self.sweeper.dtype is np.float32
-        always = self.sample is not None or self.form.base.n * self.form.base.dense <= 1 << 20
-        ask = Ask(hessian=always or hessian is None, budgets=True)
+        trust = self.trust or self.sweeper.sampled
+        always = self.sweeper.sampled or self.form.base.n * self.form.base.dense <= 1 << 20
+        ask = attrs.evolve(self.plain_ask, hessian=always or hessian is None, reach=True)
         point = self.at(y, np.zeros(self.form.sizes.size), ask)
         curvature = hessian
         fresh = hessian is not None
@@ -138,15 +155,20 @@ class Dual:
                 curvature, fresh = Curvature.of(self.form.rows, point.sums), True
             assert curvature is not None
             scale = max(scale, float(np.max(np.diag(curvature.dense), initial=0.0)))
-            if point.ray and point.precise:
+            if point.ray and (point.precise or self.sweeper.sampled):
                 return Descent(point, curvature, False, True)
-            floor = tolerance if point.precise or not single else max(tolerance, SINGLE)
-            near = point.miss <= max(tolerance, SINGLE) or point.ray
-            precise = point.precise or near or stalled >= PATIENCE
-            if point.miss <= floor and point.precise and self._settled(point):
+            enough = tolerance if point.precise or not trust else max(tolerance, SEEN)
+            if point.miss <= enough and (point.precise or trust) and self._settled(point):
                 return Descent(point, curvature, True, False)
-            want = always or (not fresh and point.miss > floor)
-            ask = Ask(hessian=want, budgets=True, precise=precise and single)
+            near = point.ray or (point.miss <= max(tolerance, SINGLE) and not trust)
+            precise = point.precise or near or stalled >= PATIENCE
+            want = always or (not fresh and point.miss > max(tolerance, SINGLE))
+            ask = attrs.evolve(
+                self.plain_ask,
+                hessian=want,
+                reach=point.ray or point.miss > FAR or stalled > 0,
+                precise=precise and single,
+            )
             following = self._advance(point, curvature.with_floor(scale or 1.0), ask)
             if following is None and not point.precise:
                 stalled = PATIENCE
@@ -156,9 +178,18 @@ class Dual:
             if following.miss > SLOW * point.miss:
                 fresh = False
             stalled = stalled + 1 if following.miss > HALF * point.miss else 0
+            curvature = self._bowed(curvature, point, following)
             point = following
         assert curvature is not None
         return Descent(point, curvature, point.miss <= tolerance, False)
+
+    def _bowed(self, curvature: Curvature, point: Point, following: Point) -> Curvature:
+        """Correct a Hessian by what the step did to the rows (a BFGS update)."""
+        fallen = self._plain(point) - self._plain(following)
+        noise = NOISE_SINGLE * point.size
+        if following.sums.hessian is not None or float(np.max(np.abs(fallen))) <= noise:
+            return curvature
+        return curvature.updated(following.y - point.y, fallen)
 
     def _settled(self, point: Point) -> bool:
         """Tell whether the scalars are where their prices say."""
@@ -224,7 +255,7 @@ class Dual:
         v = self.form.rows.combine.T @ direction
         dense = self.form.base.dense
         ahead = Prices(v[:dense], None if self.form.base.groups is None else v[dense:])
-        line = self.sweeper.line(self.prices(y), ahead, self.link, self.sample)
+        line = self.sweeper.line(self.prices(y), ahead, self.link)
         low, high = 0.0, length
         for _ in range(HALVINGS):
             middle = 0.5 * (low + high) if low else 0.1 * high

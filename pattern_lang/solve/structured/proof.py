@@ -6,17 +6,19 @@ cost, so what it says needs no trust in how they were found.
 
 from typing import Any
 
-import attrs
 import numpy as np
 from attrs import define, frozen
 from numpy.typing import NDArray
 
 from pattern_lang.solve.box import Box
 from pattern_lang.solve.normal import Vector
+from pattern_lang.solve.structured.base import Chunk, shared_out
 from pattern_lang.solve.structured.form import Form
 from pattern_lang.solve.structured.links import Link, entropy_of
 
-COLUMNS = 8192
+# Numbers in a tile, which are cast to float64 as it is read.
+TILE = 1 << 19
+LEAST, MOST = 1024, 32768
 
 
 @frozen(eq=False)
@@ -52,19 +54,16 @@ class Rule:
 
 
 @define(eq=False)
-class Checked:
+class Added:
     """What the pass adds up.
 
-    x: (n,). base: (base rows,) of A x. cost: `Σ φ(x)`. conjugate: `Σ φ*(z)`, budgets included.
+    base: (base rows,) of A x. cost: `Σ φ(x)`. conjugate: `Σ φ*(z)`, budgets included.
     lower_price, upper_price: (constraints,) what the bounds that each set are worth together.
     """
 
-    x: Vector
     base: Vector
     lower_price: Vector
     upper_price: Vector
-    at_lower: NDArray[np.bool_]
-    at_upper: NDArray[np.bool_]
     cost: float = 0.0
     conjugate: float = 0.0
     square: float = 0.0
@@ -72,30 +71,66 @@ class Checked:
     least: float = np.inf
     most: float = -np.inf
 
+    def add(self, other: "Added") -> None:
+        """Add what other units add up to."""
+        for name in ("base", "lower_price", "upper_price", *SUMS):
+            setattr(self, name, getattr(self, name) + getattr(other, name))
+        self.least, self.most = min(self.least, other.least), max(self.most, other.most)
 
-def check(
-    form: Form, box: Box, rule: Rule, bound: Rule, constraints: int, store: type = np.float64
-) -> Checked:
+
+SUMS = ("cost", "conjugate", "square", "entropy")
+
+
+@frozen(eq=False)
+class Checked:
+    """The weights of a rule, and what they add up to. x, at_lower, at_upper: (n,)."""
+
+    x: Vector
+    at_lower: NDArray[np.bool_]
+    at_upper: NDArray[np.bool_]
+    sums: Added
+
+
+@frozen(eq=False)
+class _Pass:
+    """What every tile of the pass needs, and the arrays (n,) that it fills."""
+
+    form: Form
+    box: Box
+    rule: Rule
+    bound: Rule
+    constraints: int
+    x: Vector
+    at_lower: NDArray[np.bool_]
+    at_upper: NDArray[np.bool_]
+
+    def chunk(self, tiles: Chunk) -> Added:
+        size, count = self.form.base.size, self.constraints + 1
+        made = Added(np.zeros(size), np.zeros(count), np.zeros(count))
+        for units in tiles:
+            _tile(self, units, made)
+        return made
+
+
+def check(form: Form, box: Box, rule: Rule, bound: Rule, constraints: int, threads: int) -> Checked:
     """Make the pass. rule: gives the weights. bound: gives the bound on their cost.
 
     They are the same where the program has a curvature of its own; otherwise the link of the
     rule has a ridge, which that of the bound does not.
     """
-    base, n = form.base, form.base.n
-    made = Checked(
-        np.empty(n, dtype=store),
-        np.zeros(base.size),
-        np.zeros(constraints + 1),
-        np.zeros(constraints + 1),
-        np.empty(n, dtype=np.bool_),
-        np.empty(n, dtype=np.bool_),
-    )
-    for start in range(0, n, COLUMNS):
-        _tile(form, box, rule, bound, slice(start, min(n, start + COLUMNS)), made)
-    return made
+    n = form.base.n
+    x, low, high = np.empty(n), np.empty(n, dtype=np.bool_), np.empty(n, dtype=np.bool_)
+    held = _Pass(form, box, rule, bound, constraints, x, low, high)
+    columns = int(np.clip(TILE // form.base.dense, LEAST, MOST)) // 256 * 256
+    chunks = form.base.tiles(columns)
+    total, *others = shared_out(held.chunk, chunks, threads)
+    for part in others:
+        total.add(part)
+    return Checked(x, low, high, total)
 
 
-def _tile(form: Form, box: Box, rule: Rule, bound: Rule, units: slice, made: Checked) -> None:
+def _tile(held: _Pass, units: slice, made: Added) -> None:
+    form, rule, bound = held.form, held.rule, held.bound
     base = form.base
     block, written = base.block(units).astype(np.float64), base.written[:, units]
     codes: Any = None
@@ -103,20 +138,25 @@ def _tile(form: Form, box: Box, rule: Rule, bound: Rule, units: slice, made: Che
     if base.groups is not None:
         codes = base.groups.codes[units]
         own = base.groups.coefficients
-        coefficients = np.where(codes >= 0, 1.0 if own is None else own[units], 0.0)
+        if own is not None or not base.groups.whole:
+            coefficients = np.where(codes >= 0, 1.0 if own is None else own[units], 0.0)
 
     def priced(which: Rule) -> Vector:
         first = block.shape[0]
         dense = which.dense
-        z = -(dense[:first] @ block) - dense[first:-1] @ written - dense[-1]
+        z = -dense[:first] @ block
+        if written.size:
+            z -= dense[first:-1] @ written
+        z -= dense[-1]
         if which.groups is not None:
-            z -= which.groups[codes] * coefficients
+            worth = which.groups[codes]
+            z -= worth if coefficients is None else worth * coefficients
         return np.asarray(z)
 
     z = priced(rule)
     link, plain = rule.link.part(units), form.link.part(units)
     x = link.weigh(z)
-    made.x[units] = x
+    held.x[units] = x
     other, best, price = link, x, z
     if bound is not rule:
         other, price = bound.link.part(units), priced(bound)
@@ -124,42 +164,32 @@ def _tile(form: Form, box: Box, rule: Rule, bound: Rule, units: slice, made: Che
     made.conjugate += float(np.dot(price, best)) - other.cost(best)
     made.cost += plain.cost(x)
     made.base[: base.dense] += np.concatenate([block @ x, written @ x, [float(np.sum(x))]])
-    if codes is not None and coefficients is not None:
+    if codes is not None:
         count = base.size - base.dense
-        made.base[base.dense :] += np.bincount(np.maximum(codes, 0), coefficients * x, count)
+        mine = x if coefficients is None else coefficients * x
+        places = codes if coefficients is None else np.maximum(codes, 0)
+        made.base[base.dense :] += np.bincount(places, mine, count)
     made.square += float(np.dot(x, x))
     made.entropy += entropy_of(x)
     made.least = min(made.least, 1.0 + float(np.min(x)))
     made.most = max(made.most, 1.0 + float(np.max(x)))
-    _bounds(box, other, units, x, price, made)
+    _bounds(held, other, units, x, price, made)
 
 
-def _bounds(box: Box, link: Link, units: slice, x: Vector, z: Vector, made: Checked) -> None:
-    low = (x <= link.lower) & np.isfinite(box.lower[units])
-    high = (x >= link.upper) & np.isfinite(box.upper[units])
-    made.at_lower[units], made.at_upper[units] = low, high
-    touched = np.flatnonzero(low | high)
-    if not touched.size:
-        return
-    part = link.part(slice(None)) if not link.varies else _picked(link, touched)
-    push = z[touched] - part.marginal(x[touched])
-    lower_by, upper_by = box.lower_by[units][touched], box.upper_by[units][touched]
-    count = made.lower_price.size
-    down, up = low[touched], high[touched]
-    made.lower_price += np.bincount(lower_by + 1, np.where(down, np.maximum(-push, 0), 0), count)
-    made.upper_price += np.bincount(upper_by + 1, np.where(up, np.maximum(push, 0), 0), count)
-
-
-def _picked(link: Link, chosen: NDArray[np.int64]) -> Link:
-    def take(number: Any) -> Any:
-        return number[chosen] if isinstance(number, np.ndarray) else number
-
-    kinks = tuple(attrs.evolve(k, jump=take(k.jump), more=take(k.more)) for k in link.kinks)
-    return attrs.evolve(
-        link,
-        ridge=take(link.ridge),
-        lower=take(link.lower),
-        upper=take(link.upper),
-        slope=take(link.slope),
-        kinks=kinks,
-    )
+def _bounds(held: _Pass, link: Link, units: slice, x: Vector, z: Vector, made: Added) -> None:
+    """Note which weights sit on a bound, and what the bounds that each set are worth."""
+    box = held.box
+    low, high = x <= link.lower, x >= link.upper
+    held.at_lower[units], held.at_upper[units] = low, high
+    for side, by, worth, sign in (
+        (low, box.lower_by, made.lower_price, -1.0),
+        (high, box.upper_by, made.upper_price, 1.0),
+    ):
+        touched = np.flatnonzero(side)
+        if touched.size:
+            push = z[touched] - link.part(touched).marginal(x[touched])
+            paid = np.maximum(sign * push, 0.0)
+            if by.strides == (0,):
+                worth[by[0] + 1] += float(np.sum(paid))
+            else:
+                worth += np.bincount(by[units][touched] + 1, paid, worth.size)

@@ -7,111 +7,16 @@ Kunisch 2002). Groups are eliminated first: theirs is a diagonal block (Schur co
 """
 
 import numpy as np
-import scipy.linalg
-from attrs import frozen
 from numpy.typing import NDArray
 
 from pattern_lang.solve.normal import Matrix, Vector
+from pattern_lang.solve.structured.curvature import Curvature
 from pattern_lang.solve.structured.form import Rows
-from pattern_lang.solve.structured.passes import Sums
 
 ROUNDS = 60
 # From here on only one row changes its state per round, which cannot go in circles for long.
 CAREFUL = 25
 SWEEPS = 200
-# Keeps the step short along rows that depend on others.
-PROXIMAL = 1e-11
-# And this, relative to the Hessian of the first pass, where no unit is free.
-FLOOR = 1e-10
-
-
-@frozen(eq=False)
-class Curvature:
-    """A Hessian over rows: dense (k, k), and with groups `[[dense, cross], [crossᵀ, diagonal]]`."""
-
-    dense: Matrix
-    cross: Matrix | None = None
-    diagonal: Vector | None = None
-
-    @classmethod
-    def of(cls, rows: Rows, sums: Sums) -> "Curvature":
-        """Take the Hessian over base rows to the rows of the program."""
-        assert sums.hessian is not None
-        if not rows.arrow:
-            combine = rows.combine.toarray()
-            return cls(combine @ _full(sums) @ combine.T)
-        assert sums.cross is not None
-        assert sums.diagonal is not None
-        width = sums.hessian.shape[0]
-        head = rows.combine[: rows.dense, :width].toarray()
-        scale = rows.combine[rows.dense :].tocsr().data
-        return cls(
-            head @ sums.hessian @ head.T, (head @ sums.cross) * scale, sums.diagonal * scale**2
-        )
-
-    def with_floor(self, scale: float) -> "Curvature":
-        """Add a small multiple of the diagonal, and of `scale`."""
-        if self.cross is None or self.diagonal is None:
-            extra = PROXIMAL * np.diag(self.dense) + FLOOR * scale
-            return Curvature(self.dense + np.diag(extra))
-        extra = PROXIMAL * np.diag(self.dense) + FLOOR * scale
-        more = (1.0 + PROXIMAL) * self.diagonal + FLOOR * scale
-        return Curvature(self.dense + np.diag(extra), self.cross, more)
-
-    def with_scalars(self, scalars: Matrix) -> "Curvature":
-        """Add `scalars scalarsᵀ`; groups have none."""
-        if not scalars.shape[1]:
-            return self
-        head = scalars[: self.dense.shape[0]]
-        return Curvature(self.dense + head @ head.T, self.cross, self.diagonal)
-
-    def times(self, y: Vector) -> Vector:
-        """Multiply with prices."""
-        if self.cross is None or self.diagonal is None:
-            return self.dense @ y
-        k = self.dense.shape[0]
-        return np.concatenate(
-            [self.dense @ y[:k] + self.cross @ y[k:], self.cross.T @ y[:k] + self.diagonal * y[k:]]
-        )
-
-    def solve(self, chosen: NDArray[np.bool_], right: Vector, bend: Vector) -> Vector:
-        """Solve `(H + diag(bend)) y = right` over the chosen rows, 0 elsewhere."""
-        y = np.zeros(right.size)
-        k = self.dense.shape[0]
-        head = np.flatnonzero(chosen[:k])
-        block = self.dense[np.ix_(head, head)] + np.diag(bend[head])
-        if self.cross is None or self.diagonal is None:
-            y[head] = _solved(block, right[head])
-            return y
-        tail = np.flatnonzero(chosen[k:])
-        beside = self.cross[np.ix_(head, tail)]
-        own = self.diagonal[tail] + bend[k + tail]
-        reduced = block - (beside / own) @ beside.T
-        y[head] = _solved(reduced, right[head] - beside @ (right[k + tail] / own))
-        y[k + tail] = (right[k + tail] - beside.T @ y[head]) / own
-        return y
-
-
-def _full(sums: Sums) -> Matrix:
-    assert sums.hessian is not None
-    if sums.cross is None or sums.diagonal is None:
-        return sums.hessian
-    return np.block([[sums.hessian, sums.cross], [sums.cross.T, np.diag(sums.diagonal)]])
-
-
-def _solved(matrix: Matrix, right: Vector) -> Vector:
-    if not right.size:
-        return right
-    root = np.sqrt(np.maximum(np.diag(matrix), 1e-300))
-    scaled = matrix / root / root[:, None]
-    try:
-        factor = scipy.linalg.cho_factor(scaled, check_finite=False)
-        return np.asarray(scipy.linalg.cho_solve(factor, right / root, check_finite=False)) / root
-    except (np.linalg.LinAlgError, ValueError):
-        values, vectors = np.linalg.eigh(scaled)
-        kept = values > 1e-13 * max(float(values[-1]), 1e-300)
-        along = (vectors.T @ (right / root))[kept] / values[kept]
-        return np.asarray(vectors[:, kept] @ along) / root
 
 
 def step(rows: Rows, curvature: Curvature, sums: Vector, y: Vector) -> Vector:
