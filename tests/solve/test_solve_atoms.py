@@ -14,7 +14,7 @@ from pattern_lang.semantics.units import Unit
 from pattern_lang.solve import constraints as given
 from pattern_lang.solve import solve_pattern
 from pattern_lang.solve.conic.canonical import CANONICALISERS, QUADRATIC_COSTS
-from pattern_lang.solve.normal import AFFINE, CONCAVE, CONVEX, Atom, Share
+from pattern_lang.solve.normal import AFFINE, CONCAVE, CONVEX, Atom, Distance, Share
 from pattern_lang.solve.normalise import NORMALISERS
 from pattern_lang.solve.resolve import RESOLVERS
 from pattern_lang.solve.values import VALUES
@@ -31,9 +31,11 @@ def test_every_atom_of_the_language_has_a_resolver() -> None:
 def test_every_normal_atom_has_a_value_and_a_canonicaliser() -> None:
     atoms = set(get_args(Atom))
     assert set(VALUES) == atoms
-    # Shares and effective sample sizes are rewritten before any engine sees them.
-    assert set(CANONICALISERS) == atoms - {Share, ir.EffectiveSampleSize}
-    assert set(CANONICALISERS) == set(AFFINE) | set(CONVEX) | set(CONCAVE)
+    # Shares and effective sample sizes are rewritten before any engine sees them; distances from
+    # ranges stand in objectives alone, as quadratic costs.
+    assert set(CANONICALISERS) == atoms - {Share, ir.EffectiveSampleSize, Distance}
+    assert set(CANONICALISERS) == (set(AFFINE) | set(CONVEX) | set(CONCAVE)) - {Distance}
+    assert Distance in QUADRATIC_COSTS
     assert set(QUADRATIC_COSTS) <= set(CONVEX)
 
 
