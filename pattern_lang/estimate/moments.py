@@ -14,10 +14,11 @@ import torch
 from attrs import define, evolve, field, frozen
 from torch import Tensor
 
-from pattern_lang.estimate.arrays import Matrix, picked, widened
+from pattern_lang.estimate.arrays import Matrix, picked
 from pattern_lang.estimate.stretches import Stretches
 from pattern_lang.estimate.table import Array
 from pattern_lang.ir.noise import Noise
+from pattern_lang.ir.variances import Variances
 
 
 @frozen(eq=False)
@@ -223,7 +224,7 @@ class Accumulator:
 
     def result(self, chain: int, seed: int, figures: dict[str, float]) -> "ChainResult":
         """Return what the chain leaves."""
-        cross, noise, residual = self.stretches.result()
+        cross, noise = self.stretches.result()
         return ChainResult(
             chain=chain,
             seed=seed,
@@ -233,7 +234,7 @@ class Accumulator:
             cross=cross,
             loadings=noise.loadings,
             basis=noise.basis,
-            residual=residual,
+            residual=None if noise.residual is None else noise.residual.kept,
             slopes=torch.cat([*self.slopes, self._no_draws]).numpy(),
             figures=figures,
         )
@@ -287,7 +288,7 @@ class ChainResult:
     those of the re-weighted rows over each of S stretches. cross: (q, n) float32, covariances of
     data-set means and unit losses within the stretches, on average; how those of single stretches
     deviate from it is a noise of the loadings (S, q, r), the basis (r, n) and the residual (q, n),
-    `narrowed`.
+    as `Variances` keep it.
     slopes: (draws, q) the derivatives of the mean loss of all units at each draw, none where the
     covariances are not pathwise.
     What goes over the units is in memory or in a file; it is asked for some units at a time.
@@ -316,7 +317,7 @@ class ChainResult:
     @property
     def noise(self) -> Noise:
         """Return how single stretches deviate, in memory."""
-        residual = None if self.residual is None else widened(self.residual[:, :])
+        residual = None if self.residual is None else Variances(self.residual[:, :])
         return Noise(self.loadings, self.basis[:, :], residual)
 
     def following(self, columns: Sequence[int]) -> "ChainResult":

@@ -114,7 +114,7 @@ def _part(estimate: Estimate, part: slice) -> Estimate:
     residual = whole.noise.residual
     if residual is not None:
         share = whole.noise.count / len(own)
-        residual = np.float32(share) * residual
+        residual = residual.scaled(np.full(len(whole.chi), share))
     found = attrs.evolve(
         whole,
         chi=whole.chi + away.astype(np.float32) @ whole.noise.basis,

@@ -80,5 +80,5 @@ def noise_gram(chi: Susceptibility) -> Matrix:
     total = np.einsum("sir,rt,sjt->ij", loadings, gram, loadings, optimize=True)
     found: Matrix = total / (noise.count * (noise.count - 1) or np.nan)
     if noise.residual is not None:
-        found = found + np.diag(noise.residual.sum(axis=1, dtype=np.float64))
+        found = found + np.diag(noise.residual.totals())
     return found
