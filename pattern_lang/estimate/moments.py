@@ -18,7 +18,7 @@ from pattern_lang.estimate.arrays import Matrix, picked
 from pattern_lang.estimate.stretches import Stretches
 from pattern_lang.estimate.table import Array
 from pattern_lang.ir.noise import Noise
-from pattern_lang.ir.variances import Variances
+from pattern_lang.ir.variances import Variances, blocks
 
 
 @frozen(eq=False)
@@ -69,7 +69,7 @@ def _mean(block: Tensor, columns: Tensor) -> Tensor:
 
 @define(eq=False)
 class StretchSums:
-    """Running moments of one stretch of `length` draws.
+    """Running moments of one stretch of `length` draws, in room that the next takes over.
 
     means: (q,) and rows: (N,) float64. Of a short stretch, held: (length, n) float32 the unit
     losses of every draw less `base`, (n,) float64, and followed: (length, q) float64, the data
@@ -99,29 +99,54 @@ class StretchSums:
         base = torch.zeros(n if len(held) else 0, dtype=torch.float64)
         return cls(0, means, rows, cross, held, followed, base, products)
 
+    def again(self, length: int) -> bool:
+        """Begin another stretch in the same room, and tell whether it fits there.
+
+        Vectors over the units that come and go would leave holes in memory.
+        """
+        short = self.products and length <= len(self.means)
+        if (length if short else 0) != len(self.held):
+            return False
+        self.count, self.means = 0, torch.zeros_like(self.means)
+        self.rows.zero_()
+        self.cross.zero_()
+        return True
+
     def add(self, block: Tensor, averager: Averager) -> None:
         """Merge a block of draws, (B, R) entry losses."""
         fresh, losses = len(block), block[:, : averager.rows]
         means = averager.means(block)
-        mean, row_mean = means.mean(0), losses.mean(0)
         total = self.count + fresh
         share = fresh / total
-        step, row_step = mean - self.means, row_mean - self.rows
-        if len(self.held):
-            if not self.count:
-                self.base = averager.unit_losses(row_mean[None])[0]
-            new = slice(self.count, total)
-            self.followed[new] = means
-            torch.sub(averager.unit_losses(losses), self.base, out=self.held[new])
-        elif self.products:
-            centred = torch.sub(losses, row_mean, out=torch.empty(losses.shape))
-            units = averager.unit_losses(centred)
-            self.cross.addmm_((means - mean).float().T, units)
-            unit_step = averager.unit_losses(row_step[None])[0]
-            self.cross.addr_(step.float(), unit_step.float(), alpha=self.count * share)
+        step = means.mean(0) - self.means
+        if self.products and not len(self.held):
+            self._multiply(losses, means, step, averager)
         self.means.add_(step, alpha=share)
-        self.rows.add_(row_step, alpha=share)
+        for columns in blocks(averager.rows):
+            row_step = losses[:, columns].mean(0) - self.rows[columns]
+            self.rows[columns].add_(row_step, alpha=share)
+        if len(self.held):
+            self._hold(losses, means, averager)
         self.count = total
+
+    def _hold(self, losses: Tensor, means: Tensor, averager: Averager) -> None:
+        """Keep a block as it is, less the mean of the stretch's first one."""
+        if not self.count:
+            self.base.copy_(averager.unit_losses(self.rows[None])[0])
+        new = slice(self.count, self.count + len(losses))
+        self.followed[new] = means
+        units = averager.unit_losses(losses)
+        for columns in blocks(averager.units):
+            self.held[new, columns] = (units[:, columns] - self.base[columns]).float()
+
+    def _multiply(self, losses: Tensor, means: Tensor, step: Tensor, averager: Averager) -> None:
+        """Add the products of a block's means with its losses, both centred."""
+        row_mean = losses.mean(0)
+        centred = torch.sub(losses, row_mean, out=torch.empty(losses.shape))
+        self.cross.addmm_((means - means.mean(0)).float().T, averager.unit_losses(centred))
+        unit_step = averager.unit_losses((row_mean - self.rows)[None])[0]
+        weight = self.count * len(losses) / (self.count + len(losses))
+        self.cross.addr_(step.float(), unit_step.float(), alpha=weight)
 
     def covariances(self, units: slice) -> Tensor:
         """Return the covariances of the data sets' means with some units' losses, float32."""
@@ -204,7 +229,9 @@ class Accumulator:
             self.stretches.add(self._covariances)
             self.rows[len(self.means)] = self.sums.rows
             self.means.append(self.sums.means)
-            self.sums = self._begin()
+            done = len(self.means)
+            if done == len(self.lengths) or not self.sums.again(self.lengths[done]):
+                self.sums = self._begin()
 
     def _covariances(self, units: slice) -> Tensor:
         found = self.sums.covariances(units)
