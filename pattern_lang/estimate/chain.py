@@ -204,15 +204,16 @@ class _Sampling:
             "block": self.block[: self.filled],
             **prefixed("moments", self.moments.state()),
         }
+        matrices = prefixed("moments", self.moments.matrices())
         if self.hamiltonian is not None:
             tensors |= prefixed("hmc", self.hamiltonian.state())
-            return State(self.done, tensors, self.hamiltonian.numbers())
+            return State(self.done, tensors, self.hamiltonian.numbers(), matrices=matrices)
         tensors["theta"] = self.setting.network.theta
         tensors |= prefixed("batches", self.batches.state())
         tensors |= prefixed("step", self.step.state())
         if self.tangents is not None:
             tensors |= prefixed("tangents", self.tangents.state())
-        return State(self.done, tensors)
+        return State(self.done, tensors, matrices=matrices)
 
     def restore(self, left: State) -> None:
         """Go on from a state."""

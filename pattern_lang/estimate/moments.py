@@ -15,10 +15,15 @@ from attrs import define, evolve, field, frozen
 from torch import Tensor
 
 from pattern_lang.estimate.arrays import Matrix, picked
+from pattern_lang.estimate.freed import give_back
+from pattern_lang.estimate.series import Series
 from pattern_lang.estimate.stretches import Stretches
 from pattern_lang.estimate.table import Array
 from pattern_lang.ir.noise import Noise
 from pattern_lang.ir.variances import Variances, blocks
+
+# Entries from which on what the allocator keeps is more than the time to give it back is worth.
+_MANY = 2**17
 
 
 @frozen(eq=False)
@@ -67,12 +72,18 @@ def _mean(block: Tensor, columns: Tensor) -> Tensor:
     return block.index_select(1, columns).mean(dim=1)
 
 
+def _refill(series: Series, rows: Tensor) -> None:
+    for place, row in enumerate(rows):
+        for columns in blocks(series.width):
+            series.put(place, columns, row[columns].numpy())
+
+
 @define(eq=False)
 class StretchSums:
     """Running moments of one stretch of `length` draws, in room that the next takes over.
 
-    means: (q,) and rows: (N,) float64. Of a short stretch, held: (length, n) float32 the unit
-    losses of every draw less `base`, (n,) float64, and followed: (length, q) float64, the data
+    means: (q,) and rows: (N,) float64. Of a short stretch, held: (length, n) the unit losses of
+    every draw less `base`, (n,) float64, and followed: (length, q) float64, the data
     sets' means. Of a long one, cross: (q, n) float32, the sum of centred cross products; or the
     sum of what is given for them, where `products` is off.
     """
@@ -81,7 +92,7 @@ class StretchSums:
     means: Tensor
     rows: Tensor
     cross: Tensor
-    held: Tensor
+    held: Series
     followed: Tensor
     base: Tensor
     products: bool = True
@@ -94,7 +105,7 @@ class StretchSums:
         means = torch.zeros(q, dtype=torch.float64)
         rows = torch.zeros(averager.rows if length else 0, dtype=torch.float64)
         cross = torch.zeros(0 if short else q, n)
-        held = torch.empty(length if short else 0, n)
+        held = Series(length if short else 0, n)
         followed = torch.zeros(len(held), q, dtype=torch.float64)
         base = torch.zeros(n if len(held) else 0, dtype=torch.float64)
         return cls(0, means, rows, cross, held, followed, base, products)
@@ -133,11 +144,10 @@ class StretchSums:
         """Keep a block as it is, less the mean of the stretch's first one."""
         if not self.count:
             self.base.copy_(averager.unit_losses(self.rows[None])[0])
-        new = slice(self.count, self.count + len(losses))
-        self.followed[new] = means
-        units = averager.unit_losses(losses)
-        for columns in blocks(averager.units):
-            self.held[new, columns] = (units[:, columns] - self.base[columns]).float()
+        self.followed[self.count : self.count + len(losses)] = means
+        for place, units in enumerate(averager.unit_losses(losses), self.count):
+            for columns in blocks(averager.units):
+                self.held.put(place, columns, (units[columns] - self.base[columns]).numpy())
 
     def _multiply(self, losses: Tensor, means: Tensor, step: Tensor, averager: Averager) -> None:
         """Add the products of a block's means with its losses, both centred."""
@@ -153,7 +163,7 @@ class StretchSums:
         if not len(self.held):
             return self.cross[:, units] / self.count
         centred = (self.followed - self.followed.mean(0)) / self.count
-        return centred.float().T @ self.held[:, units]
+        return centred.float().T @ torch.from_numpy(self.held.first(self.count)[:, units])
 
     def state(self) -> dict[str, Tensor]:
         """Return everything by name."""
@@ -164,10 +174,7 @@ class StretchSums:
             "cross": self.cross,
             "base": self.base,
         }
-        return tensors | {
-            "held": self.held[: self.count],
-            "followed": self.followed[: self.count],
-        }
+        return tensors | {"followed": self.followed[: self.count]}
 
     def restore(self, state: dict[str, Tensor]) -> None:
         """Go on from a state."""
@@ -175,7 +182,7 @@ class StretchSums:
         for name in ("means", "rows", "cross", "base"):
             setattr(self, name, state[name].clone())
         if len(self.held):
-            self.held[: self.count] = state["held"]
+            _refill(self.held, state["held"])
             self.followed[: self.count] = state["followed"]
 
 
@@ -200,7 +207,7 @@ class Accumulator:
         self.pathwise = pathwise
         self.averager, self.lengths, self.closed = averager, tuple(lengths), closed
         self.means: list[Tensor] = []
-        self.rows = torch.empty(len(self.lengths), averager.rows)
+        self.rows = Series(len(self.lengths), averager.rows)
         self.traces: list[Tensor] = []
         self.slopes: list[Tensor] = []
         self.stretches = Stretches(len(self.lengths), len(averager.members), averager.units)
@@ -227,11 +234,14 @@ class Accumulator:
         self.traces.append(self.averager.means(block) if trace is None else trace)
         if not self.room:
             self.stretches.add(self._covariances)
-            self.rows[len(self.means)] = self.sums.rows
+            for columns in blocks(self.averager.rows):
+                self.rows.put(len(self.means), columns, self.sums.rows[columns].numpy())
             self.means.append(self.sums.means)
             done = len(self.means)
             if done == len(self.lengths) or not self.sums.again(self.lengths[done]):
                 self.sums = self._begin()
+            if self.averager.rows > _MANY:
+                give_back()
 
     def _covariances(self, units: slice) -> Tensor:
         found = self.sums.covariances(units)
@@ -257,7 +267,7 @@ class Accumulator:
             seed=seed,
             trace=torch.cat(self.traces).numpy(),
             means=torch.stack(self.means).numpy(),
-            rows=self.rows.numpy(),
+            rows=self.rows.first(len(self.means)),
             cross=cross,
             loadings=noise.loadings,
             basis=noise.basis,
@@ -271,23 +281,27 @@ class Accumulator:
         return torch.zeros(0, len(self.averager.members), dtype=torch.float64)
 
     def state(self) -> dict[str, Tensor]:
-        """Return all that has been accumulated."""
+        """Return what has been accumulated, but for the `matrices`."""
         empty = self._no_draws
         return {
             "trace": torch.cat([*self.traces, empty]),
             "slopes": torch.cat([*self.slopes, empty]),
             "means": torch.stack(self.means) if self.means else empty,
-            "rows": self.rows[: len(self.means)],
             **{f"sums/{name}": part for name, part in self.sums.state().items()},
             **{f"stretches/{name}": part for name, part in self.stretches.state().items()},
         }
 
+    def matrices(self) -> dict[str, Matrix]:
+        """Return what has been accumulated and may be in files."""
+        rows, held = self.rows.first(len(self.means)), self.sums.held
+        return {"rows": rows, "sums/held": held.first(min(self.sums.count, len(held)))}
+
     def restore(self, state: dict[str, Tensor]) -> None:
-        """Go on from a state."""
+        """Go on from a state and its matrices."""
         self.traces = [state["trace"].clone()] if len(state["trace"]) else []
         self.slopes = [state["slopes"].clone()] if len(state["slopes"]) else []
         self.means = list(state["means"].clone())
-        self.rows[: len(self.means)] = state["rows"]
+        _refill(self.rows, state["rows"])
         self.sums = self._begin()
         for name, part in (("sums", self.sums), ("stretches", self.stretches)):
             own = f"{name}/"

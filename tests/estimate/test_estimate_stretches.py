@@ -81,7 +81,9 @@ def test_a_chain_goes_on_after_any_block(more: int) -> None:
         moments, at = Accumulator(averager, (7, 7, 6)), 0
         while moments.room:
             if at == stop:
-                state = {name: part.clone() for name, part in moments.state().items()}
+                matrices = moments.matrices().items()
+                state = {name: torch.from_numpy(np.array(part)) for name, part in matrices}
+                state |= {name: part.clone() for name, part in moments.state().items()}
                 moments = Accumulator(averager, (7, 7, 6))
                 moments.restore(state)
             count = min(2, moments.room)
