@@ -66,7 +66,8 @@ class Noise:
         variance = float(np.var(self.along(x) @ c, ddof=1)) / self.count
         if self.residual is not None:
             square = np.asarray(x, dtype=np.float64) ** 2
-            variance += self.residual.along(c**2, square)
+            counted = np.flatnonzero(c)
+            variance += float(c[counted] ** 2 @ self.residual.times(square, counted))
         return float(np.sqrt(variance))
 
     def factor(self, row: int) -> Floats:
@@ -228,11 +229,12 @@ def without(noise: Noise, variances: Variances, share: float = 1.0) -> None:
         variances.put(columns, np.maximum(rest, 0.0))
 
 
-def gram_of(basis: Singles) -> Floats:
-    """Return basis @ basis.T in float64, in blocks of columns."""
-    total = np.zeros((len(basis), len(basis)))
+def gram_of(basis: Singles, rows: list[int] | None = None) -> Floats:
+    """Return basis @ basis.T in float64, or that of some rows, in blocks of columns."""
+    chosen = list(range(len(basis))) if rows is None else rows
+    total = np.zeros((len(chosen), len(chosen)))
     for columns in blocks(basis.shape[1]):
-        block = basis[:, columns].astype(np.float64)
+        block = basis[chosen, columns].astype(np.float64)
         total += block @ block.T
     return total
 
