@@ -22,7 +22,11 @@ SIGN = (
     "a change of weights s = w - 1 shifts it by (nbeta / n) * chi @ s"
 )
 # In the order in which they come: wider types first.
-_DTYPES = {"I64": np.dtype(np.int64), "F64": np.dtype(np.float64), "F32": np.dtype(np.float32)}
+_DTYPES: "dict[str, np.dtype[Any]]" = {
+    "I64": np.dtype(np.int64),
+    "F64": np.dtype(np.float64),
+    "F32": np.dtype(np.float32),
+}
 
 
 def susceptibility_content(

@@ -8,7 +8,6 @@ file has no name: it goes away with whoever holds it. Nothing here imports torch
 import tempfile
 from contextlib import suppress
 from io import FileIO
-from typing import cast
 
 import numpy as np
 from attrs import define, field
@@ -35,7 +34,7 @@ class Series:
     def __attrs_post_init__(self) -> None:
         if self.count * self.width > _NUMBERS:
             with suppress(OSError):
-                self._file = cast("FileIO", tempfile.TemporaryFile(buffering=0))  # noqa: SIM115
+                self._file = tempfile.TemporaryFile(buffering=0)  # noqa: SIM115
         self._memory = np.empty((0 if self._file else self.count, self.width), np.float32)
 
     def __len__(self) -> int:

@@ -71,7 +71,7 @@ def correlations(susceptibility: Susceptibility, rows: list[int]) -> NDArray[np.
         block = np.nan_to_num(susceptibility.chi[rows, units])
         block = ((block - centre[:, None]) / scale[:, None]).astype(np.float32)
         total += block @ block.T
-    return total / n
+    return np.asarray(total / n)
 
 
 def heat_map(
