@@ -15,7 +15,7 @@ from attrs import define, evolve, field, frozen
 from torch import Tensor
 
 from pattern_lang.estimate.arrays import Matrix, picked
-from pattern_lang.estimate.freed import give_back
+from pattern_lang.estimate.heap import give_back
 from pattern_lang.estimate.series import Series
 from pattern_lang.estimate.stretches import Stretches
 from pattern_lang.estimate.table import Array
