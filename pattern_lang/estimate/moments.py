@@ -23,7 +23,7 @@ from pattern_lang.ir.noise import Noise
 from pattern_lang.ir.variances import Variances, blocks
 
 # Entries from which on what the allocator keeps is more than the time to give it back is worth.
-_MANY = 2**17
+MANY = 2**19
 
 
 @frozen(eq=False)
@@ -240,7 +240,7 @@ class Accumulator:
             done = len(self.means)
             if done == len(self.lengths) or not self.sums.again(self.lengths[done]):
                 self.sums = self._begin()
-            if self.averager.rows > _MANY:
+            if self.averager.rows > MANY:
                 give_back()
 
     def _covariances(self, units: slice) -> Tensor:
