@@ -11,6 +11,8 @@ from typing import Any
 import attrs
 import numpy as np
 
+from pattern_lang.emit.content import Content, chunks_of
+
 
 def clean_text(text: str) -> str:
     """Return text that UTF-8 can carry: lone surrogates become the replacement character."""
@@ -58,9 +60,12 @@ def compact_json(value: Any) -> str:
     )
 
 
-def digest(content: bytes) -> str:
+def digest(content: Content) -> str:
     """Return `sha256:…` of some bytes."""
-    return "sha256:" + hashlib.sha256(content).hexdigest()
+    total = hashlib.sha256()
+    for chunk in chunks_of(content):
+        total.update(chunk)
+    return f"sha256:{total.hexdigest()}"
 
 
 def portable_name(name: str) -> str:

@@ -8,9 +8,10 @@ from attrs import frozen
 
 from pattern_lang.emit import targets
 from pattern_lang.emit.canonical import canonical_json, digest, plain, portable_name
+from pattern_lang.emit.content import Content
 from pattern_lang.emit.documents import diagnostics_document, estimator_of, queries_document
 from pattern_lang.emit.folder import FileSet
-from pattern_lang.emit.matrices import susceptibility_bytes
+from pattern_lang.emit.matrices import susceptibility_content
 from pattern_lang.emit.plan import plan_document
 from pattern_lang.emit.previous import Previous
 from pattern_lang.emit.report import ReportInput, render_report, report_fingerprint
@@ -54,7 +55,8 @@ def emit(
     previous = Previous.read(folder)
     files = _data_files(pattern, estimate, solution, source, weight_paths)
     plan = _plan(pattern, estimate, solution, source)
-    plan["files"] = {name: digest(content) for name, content in files.items()}
+    digests = {name: digest(content) for name, content in files.items()}
+    plan["files"] = dict(digests)
     subject = ReportInput(
         pattern, estimate, solution, source.text, portable_name(source.name), plan
     )
@@ -63,7 +65,8 @@ def emit(
     if report is None:
         report = render_report(subject)
     files[targets.REPORT] = report
-    plan["files"] = {name: digest(content) for name, content in sorted(files.items())}
+    digests[targets.REPORT] = digest(report)
+    plan["files"] = dict(sorted(digests.items()))
     files[targets.PLAN] = canonical_json(plan)
     gone = () if solution.weights is not None else weight_paths
     stale = tuple(dict.fromkeys((*gone, *previous.orphans(files))))
@@ -77,14 +80,14 @@ def _data_files(
     solution: Solution,
     source: Source,
     weight_paths: tuple[str, ...],
-) -> dict[str, bytes]:
+) -> dict[str, Content]:
     provenance = _provenance(estimate, source)
-    files: dict[str, bytes] = {}
+    files: dict[str, Content] = {}
     if solution.weights is not None:
         reweight = pattern.queries.reweight
         content = weights_bytes(solution.weights, estimate.units, reweight.group_field, provenance)
         files.update(dict.fromkeys(weight_paths, content))
-    files[targets.SUSCEPTIBILITY] = susceptibility_bytes(
+    files[targets.SUSCEPTIBILITY] = susceptibility_content(
         estimate.susceptibility,
         estimate.units,
         _origins(estimate),

@@ -18,6 +18,7 @@ from attrs import define, field
 
 from pattern_lang.diagnostics import PatternError
 from pattern_lang.diagnostics.catalogue.emission import CannotWrite, NoSpace, PathLeavesFolder
+from pattern_lang.emit.content import Content, chunks_of
 
 _NO_SPACE = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
 
@@ -27,7 +28,7 @@ class FileSet:
     """Files by name below a folder, one of them the manifest, and names that must not be there."""
 
     folder: Path
-    files: Mapping[str, bytes]
+    files: Mapping[str, Content]
     manifest: str
     stale: tuple[str, ...] = ()
     _place: Path = field(init=False)
@@ -105,17 +106,20 @@ class FileSet:
         return kind(path=str(self._place), reason=reason, kept=kept)
 
 
-def _write_through(path: Path, content: bytes) -> None:
+def _write_through(path: Path, content: Content) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     with path.open("wb") as sink:
-        sink.write(content)
+        sink.writelines(chunks_of(content))
         sink.flush()
         os.fsync(sink.fileno())
 
 
-def _same(path: Path, content: bytes) -> bool:
+def _same(path: Path, content: Content) -> bool:
     try:
-        return path.stat().st_size == len(content) and path.read_bytes() == content
+        if path.stat().st_size != len(content):
+            return False
+        with path.open("rb") as file:
+            return all(file.read(len(chunk)) == chunk for chunk in chunks_of(content))
     except OSError:
         return False
 

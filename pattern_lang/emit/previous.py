@@ -42,7 +42,7 @@ class Previous:
             return None
         return self._intact(targets.REPORT)
 
-    def orphans(self, files: Mapping[str, bytes]) -> tuple[str, ...]:
+    def orphans(self, files: Mapping[str, object]) -> tuple[str, ...]:
         """Return weight files of the earlier plan, unchanged since, that are not written now."""
         return tuple(
             name

@@ -17,9 +17,9 @@ loads no torch. The rooms within, in the order in which an estimate passes them:
   `recall_rows`.
 - What to evaluate, and what observables read off it: `layout`, `probes`, `readout`.
 - One chain: `posterior`, `evaluate`, `sharing`, `precision`, `minibatches`, `steps`, `hmc`,
-  `segments`, `stretches`, `moments`, `chain`. Derivatives along it: `pathwise`, `members`. Instead
-  of chains, the closed form: `curvature`, `gaussian`; or weighted draws: `proposal`, `importance`,
-  `weighted`, `reweighing`.
+  `segments`, `series`, `stretches`, `moments`, `chain`. Derivatives along it: `pathwise`,
+  `members`. Instead of chains, the closed form: `curvature`, `gaussian`; or weighted draws:
+  `proposal`, `importance`, `weighted`, `reweighing`.
 - Chains that are stopped go on: `checkpoint`, `keeping`, `running`.
 - All chains: `sampling`, `crew`, `ranks`, `cost`, `tasks`, `processes`, `jobs`, `worker`.
 - What came out: `responses`, `pooling`, `assemble`, `directions`, `mixing`, `diagnostics`,

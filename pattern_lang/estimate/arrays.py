@@ -91,21 +91,6 @@ class Stored:
 Matrix = Array | Stored
 
 
-def narrowed(array: Array) -> Array:
-    """Return float32 numbers as bfloat16, three digits of each, in uint16: numpy has no such type.
-
-    They are rounded to the nearest; they have to be finite.
-    """
-    bits = np.ascontiguousarray(array, dtype=np.float32).view(np.uint32)
-    bits = bits + np.uint32(0x7FFF) + ((bits >> np.uint32(16)) & np.uint32(1))
-    return (bits >> np.uint32(16)).astype(np.uint16)
-
-
-def widened(array: Array) -> Array:
-    """Return numbers that `narrowed` made as float32."""
-    return (array.astype(np.uint32) << np.uint32(16)).view(np.float32)
-
-
 def picked(matrix: Matrix, rows: Sequence[int]) -> Matrix:
     """Return some rows of a matrix."""
     if isinstance(matrix, Stored):

@@ -20,9 +20,10 @@ from pattern_lang.estimate.readout import Readout
 from pattern_lang.estimate.responses import Pooled, PosteriorResult, combine
 from pattern_lang.estimate.segments import widening
 from pattern_lang.estimate.table import Array
-from pattern_lang.ir.noise import Noise, blocks, directions, no_noise, without
+from pattern_lang.ir.noise import Noise, directions, no_noise, without
 from pattern_lang.ir.queries import Queries
 from pattern_lang.ir.susceptibility import Susceptibility
+from pattern_lang.ir.variances import Variances, blocks
 
 Halves = dict[int, float]
 """By row, how χ from the even stretches of a posterior correlates with χ from the odd ones."""
@@ -63,7 +64,7 @@ def susceptibility(
     pools = [Pooled(result) for result in results]
     rows = sum(pooled.loadings.shape[2] for pooled in pools)
     is_whole = rows <= most_directions(n) and not any(pooled.has_residual for pooled in pools)
-    into = Into(np.zeros((k, n), np.float32), None if is_whole else np.zeros((k, n), np.float32))
+    into = Into(np.zeros((k, n), np.float32), None if is_whole else Variances.zeros(k, n))
     noise, halves = None, []
     mean, error, least = constants, np.zeros(k), np.full(k, np.inf)
     for result, pooled in zip(results, pools, strict=True):
@@ -109,7 +110,7 @@ def _sum(one: Noise, other: Noise, is_whole: bool) -> Noise:
     return Noise(loadings @ turn.inverse, basis[: len(forward)])
 
 
-def _with_rest(noise: Noise, variances: Array | None) -> Noise:
+def _with_rest(noise: Noise, variances: Variances | None) -> Noise:
     """Return noise with what its basis leaves out of the squared errors of all entries."""
     if variances is None:
         return noise
@@ -137,7 +138,7 @@ def response(result: PosteriorResult) -> tuple[Array, Noise]:
     k, n = len(result.readout.present), len(result.anchor_units)
     pooled = Pooled(result)
     is_whole = pooled.loadings.shape[2] <= most_directions(n) and not pooled.has_residual
-    into = Into(np.zeros((k, n)), None if is_whole else np.zeros((k, n), np.float32))
+    into = Into(np.zeros((k, n)), None if is_whole else Variances.zeros(k, n))
     noise, _ = respond(pooled, None, np.ones(len(pooled.rows)), into)
     return into.chi, _with_rest(noise, into.variances)
 

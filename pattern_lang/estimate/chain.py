@@ -13,11 +13,12 @@ from pattern_lang.estimate.checkpoint import CheckpointError
 from pattern_lang.estimate.errors import ChainDivergedError
 from pattern_lang.estimate.evaluate import Rows, evaluator
 from pattern_lang.estimate.gaussian import GaussianRun
+from pattern_lang.estimate.heap import give_back
 from pattern_lang.estimate.hmc import Hamiltonian, Target
 from pattern_lang.estimate.importance import ImportanceRun
 from pattern_lang.estimate.keeping import Keeper, State, prefixed
 from pattern_lang.estimate.minibatches import Minibatches
-from pattern_lang.estimate.moments import Accumulator, Averager, ChainResult
+from pattern_lang.estimate.moments import MANY, Accumulator, Averager, ChainResult
 from pattern_lang.estimate.network import Batch, Network
 from pattern_lang.estimate.pathwise import Tangents
 from pattern_lang.estimate.recall_rows import ROWS
@@ -204,15 +205,16 @@ class _Sampling:
             "block": self.block[: self.filled],
             **prefixed("moments", self.moments.state()),
         }
+        matrices = prefixed("moments", self.moments.matrices())
         if self.hamiltonian is not None:
             tensors |= prefixed("hmc", self.hamiltonian.state())
-            return State(self.done, tensors, self.hamiltonian.numbers())
+            return State(self.done, tensors, self.hamiltonian.numbers(), matrices=matrices)
         tensors["theta"] = self.setting.network.theta
         tensors |= prefixed("batches", self.batches.state())
         tensors |= prefixed("step", self.step.state())
         if self.tangents is not None:
             tensors |= prefixed("tangents", self.tangents.state())
-        return State(self.done, tensors)
+        return State(self.done, tensors, matrices=matrices)
 
     def restore(self, left: State) -> None:
         """Go on from a state."""
@@ -264,6 +266,8 @@ class _Sampling:
     def draw(self) -> None:
         """Evaluate all losses where the chain is."""
         row = self.block[self.filled]
+        if len(row) > MANY:
+            give_back()
         self.evaluate(row, self.setting.anchor)
         self.check(row)
         if self.tangents is not None:

@@ -88,7 +88,8 @@ class GaussianRun:
     def state(self) -> State:
         """Return what the run goes on from; the closed form is found again."""
         tensors = {"random": self.random.get_state(), "global": torch.get_rng_state()}
-        return State(self.done, {**tensors, **prefixed("moments", self.moments.state())})
+        tensors |= prefixed("moments", self.moments.state())
+        return State(self.done, tensors, matrices=prefixed("moments", self.moments.matrices()))
 
     def restore(self, left: State) -> None:
         """Go on from a state."""

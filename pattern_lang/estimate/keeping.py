@@ -6,11 +6,11 @@ from collections.abc import Callable, Mapping
 from time import monotonic
 from typing import TypeVar
 
-import numpy as np
 import torch
 from attrs import field, frozen
 from torch import Tensor
 
+from pattern_lang.estimate.arrays import Matrix
 from pattern_lang.estimate.checkpoint import (
     CheckpointError,
     open_checkpoint,
@@ -30,12 +30,16 @@ T = TypeVar("T")
 
 @frozen(eq=False)
 class State:
-    """What a chain goes on from after `done` steps; of a `finished` one, what it left."""
+    """What a chain goes on from after `done` steps; of a `finished` one, what it left.
+
+    matrices: what may be in files, and is written from there. What is read is all tensors.
+    """
 
     done: int
     tensors: dict[str, Tensor]
     numbers: Numbers = field(factory=dict)
     finished: bool = False
+    matrices: Mapping[str, Matrix] = field(factory=dict)
 
     def part(self, name: str) -> dict[str, Tensor]:
         """Return the tensors whose names begin with `name/`, without it."""
@@ -102,9 +106,8 @@ class Keeper:
 
     def keep_result(self, steps: int, result: ChainResult) -> None:
         """Keep a finished chain, after so many steps."""
-        arrays = chain_arrays(result)
-        tensors = {name: torch.from_numpy(np.asarray(array)) for name, array in arrays.items()}
-        self.keep(State(steps, prefixed("result", tensors), result.figures, finished=True))
+        matrices = prefixed("result", chain_arrays(result))
+        self.keep(State(steps, {}, result.figures, finished=True, matrices=matrices))
 
     def _recognise(self, facts: Mapping[str, str]) -> None:
         for name, value in self.identity.items():
@@ -128,7 +131,7 @@ class Keeper:
             "numbers": json.dumps(dict(state.numbers)),
         }
         try:
-            write_checkpoint(self.path, facts, _arrays(state.tensors))
+            write_checkpoint(self.path, facts, {**_arrays(state.tensors), **state.matrices})
         except OSError as error:
             self.trouble(f"chain {self.chain} cannot be kept: {error.strerror or error}")
             self.path = None
@@ -139,9 +142,9 @@ class Keeper:
         return True
 
 
-def prefixed(name: str, parts: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """Return tensors under `name/`."""
-    return {f"{name}/{part}": tensor for part, tensor in parts.items()}
+def prefixed(name: str, parts: Mapping[str, T]) -> dict[str, T]:
+    """Return parts under `name/`."""
+    return {f"{name}/{part}": found for part, found in parts.items()}
 
 
 def _arrays(tensors: Mapping[str, Tensor]) -> dict[str, Array]:

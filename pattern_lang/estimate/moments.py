@@ -14,10 +14,16 @@ import torch
 from attrs import define, evolve, field, frozen
 from torch import Tensor
 
-from pattern_lang.estimate.arrays import Matrix, picked, widened
+from pattern_lang.estimate.arrays import Matrix, picked
+from pattern_lang.estimate.heap import give_back
+from pattern_lang.estimate.series import Series
 from pattern_lang.estimate.stretches import Stretches
 from pattern_lang.estimate.table import Array
 from pattern_lang.ir.noise import Noise
+from pattern_lang.ir.variances import Variances, blocks
+
+# Entries from which on what the allocator keeps is more than the time to give it back is worth.
+MANY = 2**19
 
 
 @frozen(eq=False)
@@ -66,12 +72,18 @@ def _mean(block: Tensor, columns: Tensor) -> Tensor:
     return block.index_select(1, columns).mean(dim=1)
 
 
+def _refill(series: Series, rows: Tensor) -> None:
+    for place, row in enumerate(rows):
+        for columns in blocks(series.width):
+            series.put(place, columns, row[columns].numpy())
+
+
 @define(eq=False)
 class StretchSums:
-    """Running moments of one stretch of `length` draws.
+    """Running moments of one stretch of `length` draws, in room that the next takes over.
 
-    means: (q,) and rows: (N,) float64. Of a short stretch, held: (length, n) float32 the unit
-    losses of every draw less `base`, (n,) float64, and followed: (length, q) float64, the data
+    means: (q,) and rows: (N,) float64. Of a short stretch, held: (length, n) the unit losses of
+    every draw less `base`, (n,) float64, and followed: (length, q) float64, the data
     sets' means. Of a long one, cross: (q, n) float32, the sum of centred cross products; or the
     sum of what is given for them, where `products` is off.
     """
@@ -80,7 +92,7 @@ class StretchSums:
     means: Tensor
     rows: Tensor
     cross: Tensor
-    held: Tensor
+    held: Series
     followed: Tensor
     base: Tensor
     products: bool = True
@@ -93,41 +105,65 @@ class StretchSums:
         means = torch.zeros(q, dtype=torch.float64)
         rows = torch.zeros(averager.rows if length else 0, dtype=torch.float64)
         cross = torch.zeros(0 if short else q, n)
-        held = torch.empty(length if short else 0, n)
+        held = Series(length if short else 0, n)
         followed = torch.zeros(len(held), q, dtype=torch.float64)
         base = torch.zeros(n if len(held) else 0, dtype=torch.float64)
         return cls(0, means, rows, cross, held, followed, base, products)
+
+    def again(self, length: int) -> bool:
+        """Begin another stretch in the same room, and tell whether it fits there.
+
+        Vectors over the units that come and go would leave holes in memory.
+        """
+        short = self.products and length <= len(self.means)
+        if (length if short else 0) != len(self.held):
+            return False
+        self.count, self.means = 0, torch.zeros_like(self.means)
+        self.rows.zero_()
+        self.cross.zero_()
+        return True
 
     def add(self, block: Tensor, averager: Averager) -> None:
         """Merge a block of draws, (B, R) entry losses."""
         fresh, losses = len(block), block[:, : averager.rows]
         means = averager.means(block)
-        mean, row_mean = means.mean(0), losses.mean(0)
         total = self.count + fresh
         share = fresh / total
-        step, row_step = mean - self.means, row_mean - self.rows
-        if len(self.held):
-            if not self.count:
-                self.base = averager.unit_losses(row_mean[None])[0]
-            new = slice(self.count, total)
-            self.followed[new] = means
-            torch.sub(averager.unit_losses(losses), self.base, out=self.held[new])
-        elif self.products:
-            centred = torch.sub(losses, row_mean, out=torch.empty(losses.shape))
-            units = averager.unit_losses(centred)
-            self.cross.addmm_((means - mean).float().T, units)
-            unit_step = averager.unit_losses(row_step[None])[0]
-            self.cross.addr_(step.float(), unit_step.float(), alpha=self.count * share)
+        step = means.mean(0) - self.means
+        if self.products and not len(self.held):
+            self._multiply(losses, means, step, averager)
         self.means.add_(step, alpha=share)
-        self.rows.add_(row_step, alpha=share)
+        for columns in blocks(averager.rows):
+            row_step = losses[:, columns].mean(0) - self.rows[columns]
+            self.rows[columns].add_(row_step, alpha=share)
+        if len(self.held):
+            self._hold(losses, means, averager)
         self.count = total
+
+    def _hold(self, losses: Tensor, means: Tensor, averager: Averager) -> None:
+        """Keep a block as it is, less the mean of the stretch's first one."""
+        if not self.count:
+            self.base.copy_(averager.unit_losses(self.rows[None])[0])
+        self.followed[self.count : self.count + len(losses)] = means
+        for place, units in enumerate(averager.unit_losses(losses), self.count):
+            for columns in blocks(averager.units):
+                self.held.put(place, columns, (units[columns] - self.base[columns]).numpy())
+
+    def _multiply(self, losses: Tensor, means: Tensor, step: Tensor, averager: Averager) -> None:
+        """Add the products of a block's means with its losses, both centred."""
+        row_mean = losses.mean(0)
+        centred = torch.sub(losses, row_mean, out=torch.empty(losses.shape))
+        self.cross.addmm_((means - means.mean(0)).float().T, averager.unit_losses(centred))
+        unit_step = averager.unit_losses((row_mean - self.rows)[None])[0]
+        weight = self.count * len(losses) / (self.count + len(losses))
+        self.cross.addr_(step.float(), unit_step.float(), alpha=weight)
 
     def covariances(self, units: slice) -> Tensor:
         """Return the covariances of the data sets' means with some units' losses, float32."""
         if not len(self.held):
             return self.cross[:, units] / self.count
         centred = (self.followed - self.followed.mean(0)) / self.count
-        return centred.float().T @ self.held[:, units]
+        return centred.float().T @ torch.from_numpy(self.held.first(self.count)[:, units])
 
     def state(self) -> dict[str, Tensor]:
         """Return everything by name."""
@@ -138,10 +174,7 @@ class StretchSums:
             "cross": self.cross,
             "base": self.base,
         }
-        return tensors | {
-            "held": self.held[: self.count],
-            "followed": self.followed[: self.count],
-        }
+        return tensors | {"followed": self.followed[: self.count]}
 
     def restore(self, state: dict[str, Tensor]) -> None:
         """Go on from a state."""
@@ -149,7 +182,7 @@ class StretchSums:
         for name in ("means", "rows", "cross", "base"):
             setattr(self, name, state[name].clone())
         if len(self.held):
-            self.held[: self.count] = state["held"]
+            _refill(self.held, state["held"])
             self.followed[: self.count] = state["followed"]
 
 
@@ -174,7 +207,7 @@ class Accumulator:
         self.pathwise = pathwise
         self.averager, self.lengths, self.closed = averager, tuple(lengths), closed
         self.means: list[Tensor] = []
-        self.rows = torch.empty(len(self.lengths), averager.rows)
+        self.rows = Series(len(self.lengths), averager.rows)
         self.traces: list[Tensor] = []
         self.slopes: list[Tensor] = []
         self.stretches = Stretches(len(self.lengths), len(averager.members), averager.units)
@@ -201,9 +234,14 @@ class Accumulator:
         self.traces.append(self.averager.means(block) if trace is None else trace)
         if not self.room:
             self.stretches.add(self._covariances)
-            self.rows[len(self.means)] = self.sums.rows
+            for columns in blocks(self.averager.rows):
+                self.rows.put(len(self.means), columns, self.sums.rows[columns].numpy())
             self.means.append(self.sums.means)
-            self.sums = self._begin()
+            done = len(self.means)
+            if done == len(self.lengths) or not self.sums.again(self.lengths[done]):
+                self.sums = self._begin()
+            if self.averager.rows > MANY:
+                give_back()
 
     def _covariances(self, units: slice) -> Tensor:
         found = self.sums.covariances(units)
@@ -223,17 +261,17 @@ class Accumulator:
 
     def result(self, chain: int, seed: int, figures: dict[str, float]) -> "ChainResult":
         """Return what the chain leaves."""
-        cross, noise, residual = self.stretches.result()
+        cross, noise = self.stretches.result()
         return ChainResult(
             chain=chain,
             seed=seed,
             trace=torch.cat(self.traces).numpy(),
             means=torch.stack(self.means).numpy(),
-            rows=self.rows.numpy(),
+            rows=self.rows.first(len(self.means)),
             cross=cross,
             loadings=noise.loadings,
             basis=noise.basis,
-            residual=residual,
+            residual=None if noise.residual is None else noise.residual.kept,
             slopes=torch.cat([*self.slopes, self._no_draws]).numpy(),
             figures=figures,
         )
@@ -243,23 +281,27 @@ class Accumulator:
         return torch.zeros(0, len(self.averager.members), dtype=torch.float64)
 
     def state(self) -> dict[str, Tensor]:
-        """Return all that has been accumulated."""
+        """Return what has been accumulated, but for the `matrices`."""
         empty = self._no_draws
         return {
             "trace": torch.cat([*self.traces, empty]),
             "slopes": torch.cat([*self.slopes, empty]),
             "means": torch.stack(self.means) if self.means else empty,
-            "rows": self.rows[: len(self.means)],
             **{f"sums/{name}": part for name, part in self.sums.state().items()},
             **{f"stretches/{name}": part for name, part in self.stretches.state().items()},
         }
 
+    def matrices(self) -> dict[str, Matrix]:
+        """Return what has been accumulated and may be in files."""
+        rows, held = self.rows.first(len(self.means)), self.sums.held
+        return {"rows": rows, "sums/held": held.first(min(self.sums.count, len(held)))}
+
     def restore(self, state: dict[str, Tensor]) -> None:
-        """Go on from a state."""
+        """Go on from a state and its matrices."""
         self.traces = [state["trace"].clone()] if len(state["trace"]) else []
         self.slopes = [state["slopes"].clone()] if len(state["slopes"]) else []
         self.means = list(state["means"].clone())
-        self.rows[: len(self.means)] = state["rows"]
+        _refill(self.rows, state["rows"])
         self.sums = self._begin()
         for name, part in (("sums", self.sums), ("stretches", self.stretches)):
             own = f"{name}/"
@@ -287,7 +329,7 @@ class ChainResult:
     those of the re-weighted rows over each of S stretches. cross: (q, n) float32, covariances of
     data-set means and unit losses within the stretches, on average; how those of single stretches
     deviate from it is a noise of the loadings (S, q, r), the basis (r, n) and the residual (q, n),
-    `narrowed`.
+    as `Variances` keep it.
     slopes: (draws, q) the derivatives of the mean loss of all units at each draw, none where the
     covariances are not pathwise.
     What goes over the units is in memory or in a file; it is asked for some units at a time.
@@ -316,7 +358,7 @@ class ChainResult:
     @property
     def noise(self) -> Noise:
         """Return how single stretches deviate, in memory."""
-        residual = None if self.residual is None else widened(self.residual[:, :])
+        residual = None if self.residual is None else Variances(self.residual[:, :])
         return Noise(self.loadings, self.basis[:, :], residual)
 
     def following(self, columns: Sequence[int]) -> "ChainResult":

@@ -13,7 +13,8 @@ from attrs import frozen
 
 from pattern_lang.estimate.responses import Block, Pooled
 from pattern_lang.estimate.table import Array
-from pattern_lang.ir.noise import Noise, Turn, blocks, directions
+from pattern_lang.ir.noise import Noise, Turn, directions
+from pattern_lang.ir.variances import Variances, blocks
 
 _NUMBERS = 2**24  # of a basis, 64 MB of float32
 _FEWEST = 16
@@ -27,13 +28,13 @@ def most_directions(n: int) -> int:
 
 @frozen(eq=False)
 class Into:
-    """Where results are added: χ (k, n), and the squared errors (k, n) float32 of its entries.
+    """Where results are added: χ (k, n), and the squared errors (k, n) of its entries.
 
     variances: None where the basis is to hold all of the noise.
     """
 
     chi: Array
-    variances: Array | None
+    variances: Variances | None
 
 
 @frozen(eq=False)
@@ -75,7 +76,7 @@ def respond(pooled: Pooled, share: Array | None, factors: Array, into: Into) -> 
         variances = None
         if into.variances is not None:
             variances = _variances(spread, stack, pooled.owns, block)
-            into.variances[pooled.rows, units] += (factors**2)[:, None] * variances
+            into.variances.add(pooled.rows, units, (factors**2)[:, None] * variances)
         halves.add(chi, basis[:, units], variances)
     loadings = loadings @ turn.inverse
     full = np.zeros((count, into.chi.shape[0], loadings.shape[2]))

@@ -21,6 +21,7 @@ from pattern_lang.ir.susceptibility import (
     UnitTable,
 )
 from pattern_lang.ir.tokens import TokenRows
+from pattern_lang.ir.variances import Variances
 
 _MOMENTS = ("chi", "mean", "sd", "mean_stderr")
 _FIGURES = (
@@ -51,7 +52,7 @@ def arrays_of(estimate: Estimate) -> dict[str, Array]:
         ),
     }
     if chi.noise.residual is not None:
-        arrays["noise/residual"] = chi.noise.residual
+        arrays["noise/residual"] = chi.noise.residual.kept
     if chi.widening is not None:
         arrays["widening"] = chi.widening
     if units.row is not None:
@@ -160,12 +161,17 @@ def meta_of(estimate: Estimate) -> dict[str, Any]:
 
 def estimate_of(meta: dict[str, Any], arrays: dict[str, Array]) -> Estimate:
     """Put an estimate together; raise KeyError, TypeError or ValueError where parts are missing."""
+    residual = arrays.get("noise/residual")
     chi = Susceptibility(
         observables=tuple(meta["observables"]),
         observable_units=tuple(meta["observable_units"]),
         nbeta=meta["nbeta"],
         **{name: arrays[name] for name in _MOMENTS},
-        noise=Noise(arrays["noise/loadings"], arrays["noise/basis"], arrays.get("noise/residual")),
+        noise=Noise(
+            arrays["noise/loadings"],
+            arrays["noise/basis"],
+            None if residual is None else Variances(residual),
+        ),
         widening=arrays.get("widening"),
     )
     ids = np.arange(chi.chi.shape[1])

@@ -33,11 +33,10 @@ from itertools import pairwise
 import numpy as np
 from attrs import frozen
 
-from pattern_lang.estimate.arrays import widened
 from pattern_lang.estimate.moments import Averager, ChainResult
 from pattern_lang.estimate.readout import Readout
 from pattern_lang.estimate.table import Array
-from pattern_lang.ir.noise import blocks
+from pattern_lang.ir.variances import blocks, widened
 
 
 @frozen(eq=False)

@@ -19,10 +19,9 @@ from collections.abc import Sequence
 import numpy as np
 from attrs import evolve
 
-from pattern_lang.estimate.arrays import narrowed
 from pattern_lang.estimate.moments import Averager, ChainResult
 from pattern_lang.estimate.table import Array
-from pattern_lang.ir.noise import Noise
+from pattern_lang.ir.noise import Noise, scaled
 
 _PRIOR_TAIL, _PRIOR_COUNT = 0.5, 10  # of k̂, which few weights do not tell
 _FEWEST_IN_TAIL = 5
@@ -77,7 +76,7 @@ def equalised(chains: Sequence[ChainResult], averager: Averager) -> tuple[ChainR
                 cross=own.astype(np.float32),
                 loadings=noise.loadings,
                 basis=noise.basis,
-                residual=None if noise.residual is None else narrowed(noise.residual),
+                residual=None if noise.residual is None else noise.residual.kept,
                 weighting=None,
             )
         )
@@ -102,12 +101,7 @@ def _mean(sums: list[Array], count: int) -> Array:
 
 def _noise(noise: Noise, scale: float, u: Array, cross: Array, drift: Array, away: Array) -> Noise:
     """Return how a chain's stretches deviate: `u_s (C_s - C) + (u_s - u_s²)(L_s - L)(ℓ_s - ℓ)`."""
-    residual = noise.residual
-    own = Noise(
-        scale * noise.loadings,
-        noise.basis,
-        None if residual is None else np.float32(scale**2) * residual,
-    )
+    own = scaled(noise, scale)
     ratio = -(u - u.mean())[:, None, None] * np.eye(len(cross))
     centre = np.eye(len(u)) - 1 / len(u)
     products = np.einsum("sq,ts->tqs", drift, centre)

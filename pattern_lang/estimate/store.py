@@ -14,7 +14,7 @@ from pattern_lang.estimate.arrays import open_arrays, parts_of
 from pattern_lang.estimate.record import arrays_of, estimate_of, meta_of
 from pattern_lang.ir.susceptibility import Estimate, PosteriorDiagnostics
 
-SCHEMA = 2
+SCHEMA = 3
 _ARRAYS, _META = "arrays.safetensors", "meta.json"
 
 

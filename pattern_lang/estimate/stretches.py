@@ -16,11 +16,12 @@ from collections.abc import Callable
 
 import numpy as np
 import torch
+from attrs import evolve
 from torch import Tensor
 
-from pattern_lang.estimate.arrays import narrowed, widened
 from pattern_lang.estimate.table import Array
-from pattern_lang.ir.noise import Noise, blocks, directions, without
+from pattern_lang.ir.noise import Noise, directions, without
+from pattern_lang.ir.variances import Variances, blocks
 
 _NUMBERS = 2**23  # 32 MB of float32
 _FEWEST = 16
@@ -37,7 +38,7 @@ class Stretches:
         self.exact = count * q * n <= _NUMBERS
         self.rank = count * q if self.exact else max(_FEWEST, _NUMBERS // max(n, 1))
         self.mean = torch.zeros(q, n)
-        self.variance = np.zeros((0 if self.exact else q, n), dtype=np.uint16)
+        self.variance = Variances.zeros(0 if self.exact else q, n)
         self.basis = torch.zeros(0 if self.exact else self.rank, n)
         self.loadings = np.zeros((0, q, 0))
 
@@ -82,9 +83,9 @@ class Stretches:
             self.basis[: len(forward), columns] = forward @ both
             step = both[held:]
             self.mean[:, columns].add_(step, alpha=share)
-            squares = widened(self.variance[:, columns])
+            squares = self.variance.of(columns)
             squares += np.float32(weight) * step.square().numpy()
-            self.variance[:, columns] = narrowed(squares)
+            self.variance.put(columns, squares)
 
     def _beside(self, matrix: Matrix, columns: slice, held: int) -> Tensor:
         """Return some columns of the basis, and below them of the difference from the mean."""
@@ -110,29 +111,23 @@ class Stretches:
         """Multiply all matrices so far by a factor."""
         self.mean *= factor
         self.basis *= factor
-        if len(self.variance):
-            square = np.float32(factor**2)
-            for columns in blocks(self.n):
-                self.variance[:, columns] = narrowed(square * widened(self.variance[:, columns]))
+        square = np.float32(factor**2)
+        for columns in blocks(self.n):
+            self.variance.put(columns, square * self.variance.of(columns))
 
-    def result(self) -> tuple[Array, Noise, Array | None]:
+    def result(self) -> tuple[Array, Noise]:
         """Return the mean (q, n) and how the stretches deviate from it; nothing goes on after.
 
-        What the basis leaves out of an entry's variance, (q, n) `narrowed`, is written over the
-        variance, and comes third where there is any.
+        What the basis leaves out of an entry's variance is written over the variance, and is the
+        residual of the noise where there is any.
         """
         matrix = self._unfolded() if self.exact else self._unfolded()[:, 1:]
         loadings = np.einsum("st,tqr->sqr", matrix - matrix.mean(axis=0), self.loadings)
         noise = Noise(loadings, self.basis[: loadings.shape[2]].numpy())
         if self.exact:
-            return self.mean.numpy(), noise, None
-        share = np.float32(1 / max(self.count * (self.count - 1), 1))
-        for columns in blocks(self.n):
-            part = Noise(loadings, noise.basis[:, columns])
-            rest = share * widened(self.variance[:, columns])
-            without(part, rest)
-            self.variance[:, columns] = narrowed(rest)
-        return self.mean.numpy(), noise, self.variance
+            return self.mean.numpy(), noise
+        without(noise, self.variance, 1 / max(self.count * (self.count - 1), 1))
+        return self.mean.numpy(), evolve(noise, residual=self.variance)
 
     def state(self) -> dict[str, Tensor]:
         """Return all that has been gathered."""
@@ -141,14 +136,14 @@ class Stretches:
             "mean": self.mean,
             "basis": self.basis[: self.loadings.shape[2]],
             "loadings": torch.from_numpy(np.ascontiguousarray(self.loadings)),
-            "variance": torch.from_numpy(self.variance.view(np.uint8)),
+            "variance": torch.from_numpy(self.variance.kept.view(np.uint8)),
         }
 
     def restore(self, state: dict[str, Tensor]) -> None:
         """Go on from a state."""
         self.done, self.mean = int(state["done"]), state["mean"].clone()
         self.loadings = state["loadings"].numpy()
-        self.variance = state["variance"].numpy().view(np.uint16).copy()
+        self.variance = Variances(state["variance"].numpy().view(np.uint16).copy())
         if self.exact:
             self.basis = state["basis"].clone()
         else:

@@ -105,7 +105,7 @@ class WeightedMoments:
 
     def result(self, chain: int, seed: int, figures: dict[str, float]) -> ChainResult:
         """Return what the draws leave."""
-        cross, noise, residual = self.stretches.result()
+        cross, noise = self.stretches.result()
         assert self.origin is not None  # of a chain with draws
         weighting = Weighting(
             torch.cat(self.logs).numpy(),
@@ -121,7 +121,7 @@ class WeightedMoments:
             cross=cross,
             loadings=noise.loadings,
             basis=noise.basis,
-            residual=residual,
+            residual=None if noise.residual is None else noise.residual.kept,
             slopes=np.zeros((0, len(self.averager.members))),
             figures=figures,
             weighting=weighting,

@@ -6,7 +6,7 @@ of tens. What carries the shared errors are replicates of χ from separate stret
 There are (S, k, n) numbers of them, many times the size of χ; but all their rows lie in the span
 of a few directions over the units as long as S·k is small, and near it otherwise. So they are kept
 as loadings on a basis, exactly while the basis may have as many directions as there are rows, and
-beyond that to the leading ones, the rest as a variance for each entry.
+beyond that to the leading ones, the rest as a variance for each entry, to three digits.
 """
 
 from collections.abc import Iterator
@@ -16,11 +16,8 @@ import numpy as np
 from attrs import evolve, frozen
 from numpy.typing import NDArray
 
-Floats = NDArray[np.float64]
-Singles = NDArray[np.float32]
+from pattern_lang.ir.variances import Floats, Singles, Variances, blocks
 
-# Columns at a time: blocks of a basis that stay in cache.
-_COLUMNS = 8192
 # The share of a row's variance below which a direction is rounding.
 _ROUNDING = 1e-12
 
@@ -30,8 +27,8 @@ class Noise:
     """Deviations of S replicates of k rows of χ from their mean, of low rank, and what is left.
 
     loadings: (S, k, r) float64. basis: (r, n) float32. Replicate s of row i deviates by
-    `loadings[s, i] @ basis`. residual: (k, n) float32 variances of the means of what the basis
-    leaves out, independent between units; None where it leaves out nothing.
+    `loadings[s, i] @ basis`. residual: (k, n) variances of the means of what the basis leaves out,
+    independent between units, kept to three digits; None where it leaves out nothing.
 
     The standard error of any linear function of χ is the standard deviation of that function over
     the replicates divided by √S, and the residual's share.
@@ -39,7 +36,7 @@ class Noise:
 
     loadings: Floats
     basis: Singles
-    residual: Singles | None = None
+    residual: Variances | None = None
 
     @property
     def count(self) -> int:
@@ -53,7 +50,10 @@ class Noise:
 
     def along(self, x: NDArray[Any]) -> Floats:
         """Return every replicate's deviation of `χ x`, (S, k); x: (n,)."""
-        return np.asarray(self.loadings @ (self.basis @ np.asarray(x, dtype=np.float64)))
+        wide, inside = np.asarray(x, dtype=np.float64), np.zeros(len(self.basis))
+        for columns in blocks(self.units):
+            inside += self.basis[:, columns] @ wide[columns]
+        return np.asarray(self.loadings @ inside)
 
     def stderr(self, coefficients: NDArray[Any], x: NDArray[Any]) -> float:
         """Return the standard error of `coefficients · χ x`; coefficients: (k,), x: (n,).
@@ -66,7 +66,8 @@ class Noise:
         variance = float(np.var(self.along(x) @ c, ddof=1)) / self.count
         if self.residual is not None:
             square = np.asarray(x, dtype=np.float64) ** 2
-            variance += float(c**2 @ (self.residual @ square))
+            counted = np.flatnonzero(c)
+            variance += float(c[counted] ** 2 @ self.residual.times(square, counted))
         return float(np.sqrt(variance))
 
     def factor(self, row: int) -> Floats:
@@ -77,22 +78,21 @@ class Noise:
 
     def entries(self) -> Singles:
         """Return the standard error of every entry of χ, (k, n); NaN with one replicate."""
-        found = self._squares()
-        if self.residual is not None:
-            found += self.residual
-        return np.sqrt(found, out=found)
-
-    def _squares(self) -> Singles:
-        """Return the basis's part of every entry's squared standard error, (k, n)."""
-        k = self.loadings.shape[1]
-        found = np.empty((k, self.units), dtype=np.float32)
-        if self.count < 2:
-            found.fill(np.nan)
-            return found
-        triangles = self.triangles()
-        for columns in blocks(self.units):
-            found[:, columns] = squares(triangles, self.basis[:, columns])
+        found = np.empty((self.loadings.shape[1], self.units), dtype=np.float32)
+        for columns, values in self.entries_by_units():
+            found[:, columns] = values
         return found
+
+    def entries_by_units(self) -> Iterator[tuple[slice, Singles]]:
+        """Yield the standard errors of some units after the other, each (k, w)."""
+        triangles = self.triangles() if self.count > 1 else None
+        for columns in blocks(self.units):
+            found = np.full((self.loadings.shape[1], columns.stop - columns.start), np.nan)
+            if triangles is not None:
+                found = squares(triangles, self.basis[:, columns])
+            if self.residual is not None:
+                found += self.residual.of(columns)
+            yield columns, np.sqrt(found, dtype=np.float32)
 
     def triangles(self) -> Singles:
         """Return for every row T (at most r, r): ‖T b_j‖² is the square of an entry's error."""
@@ -109,7 +109,7 @@ class Noise:
         loadings = np.einsum("mk,skr->smr", matrix, self.loadings)
         residual = self.residual
         if residual is not None:
-            residual = ((matrix**2).astype(np.float32)) @ residual
+            residual = residual.combined(matrix**2)
         return Noise(np.asarray(loadings), self.basis, residual)
 
     def centred(self) -> "Noise":
@@ -120,7 +120,7 @@ class Noise:
         """Return the noise of rows whose errors are larger by factors (k,)."""
         residual = self.residual
         if residual is not None:
-            residual = (factors**2).astype(np.float32)[:, None] * residual
+            residual = residual.scaled(factors**2)
         return Noise(factors[None, :, None] * self.loadings, self.basis, residual)
 
     def less(self, share: NDArray[Any]) -> "Noise":
@@ -149,14 +149,15 @@ class Noise:
         made = Noise(self.loadings @ turn.inverse, turn.kept(self.basis), self.residual)
         if turn.is_whole:
             return made
-        rest = np.empty((self.loadings.shape[1], self.units), dtype=np.float32)
+        rest = Variances.zeros(self.loadings.shape[1], self.units)
         before, after = self.triangles(), made.triangles()
         for columns in blocks(self.units):
             lost = squares(before, self.basis[:, columns])
             lost -= squares(after, made.basis[:, columns])
-            np.maximum(lost, 0.0, out=rest[:, columns])
-        if self.residual is not None:
-            rest += self.residual
+            np.maximum(lost, 0.0, out=lost)
+            if self.residual is not None:
+                lost += self.residual.of(columns)
+            rest.put(columns, lost)
         return evolve(made, residual=rest)
 
 
@@ -213,31 +214,27 @@ def squares(triangles: Singles, basis: Singles) -> Singles:
     return found
 
 
-def without(noise: Noise, variances: Singles) -> None:
+def without(noise: Noise, variances: Variances, share: float = 1.0) -> None:
     """Take the basis's part off the squared errors of all entries, (k, n), in place.
 
-    What is left, never below 0, is the residual of that noise. There is none with one replicate.
+    What is left of a share of these, never below 0, is the residual of that noise. There is none
+    with one replicate.
     """
     if noise.count < 2:
         return
     triangles = noise.triangles()
     for columns in blocks(noise.units):
-        rest = variances[:, columns]
-        np.subtract(rest, squares(triangles, noise.basis[:, columns]), out=rest)
-        np.maximum(rest, 0.0, out=rest)
+        rest = np.float32(share) * variances.of(columns)
+        rest -= squares(triangles, noise.basis[:, columns])
+        variances.put(columns, np.maximum(rest, 0.0))
 
 
-def blocks(n: int, width: int = _COLUMNS) -> Iterator[slice]:
-    """Yield slices of n columns, few enough at a time to stay in cache."""
-    for start in range(0, n, width):
-        yield slice(start, min(start + width, n))
-
-
-def gram_of(basis: Singles) -> Floats:
-    """Return basis @ basis.T in float64, in blocks of columns."""
-    total = np.zeros((len(basis), len(basis)))
+def gram_of(basis: Singles, rows: list[int] | None = None) -> Floats:
+    """Return basis @ basis.T in float64, or that of some rows, in blocks of columns."""
+    chosen = list(range(len(basis))) if rows is None else rows
+    total = np.zeros((len(chosen), len(chosen)))
     for columns in blocks(basis.shape[1]):
-        block = basis[:, columns].astype(np.float64)
+        block = basis[chosen, columns].astype(np.float64)
         total += block @ block.T
     return total
 
@@ -263,7 +260,7 @@ def _triangle(matrix: Floats) -> Floats:
     return np.asarray(np.linalg.qr(matrix, mode="r"), dtype=np.float64)
 
 
-def _sum(one: Singles | None, other: Singles | None) -> Singles | None:
+def _sum(one: Variances | None, other: Variances | None) -> Variances | None:
     if one is None or other is None:
         return other if one is None else one
     return one + other
@@ -272,8 +269,6 @@ def _sum(one: Singles | None, other: Singles | None) -> Singles | None:
 def scaled(noise: Noise, factor: float) -> Noise:
     """Return the noise of χ times a factor."""
     residual = noise.residual
-    return evolve(
-        noise,
-        loadings=factor * noise.loadings,
-        residual=None if residual is None else np.float32(factor**2) * residual,
-    )
+    if residual is not None:
+        residual = residual.scaled(np.full(residual.shape[0], factor**2))
+    return evolve(noise, loadings=factor * noise.loadings, residual=residual)

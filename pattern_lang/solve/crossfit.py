@@ -17,12 +17,16 @@ from pattern_lang.ir.noise import Noise
 from pattern_lang.ir.program import Reliable, WeightPattern
 from pattern_lang.ir.solution import Solution
 from pattern_lang.ir.susceptibility import Estimate
+from pattern_lang.ir.variances import blocks
 from pattern_lang.solve.assemble import answer_of
 from pattern_lang.solve.estimated import Estimated
 from pattern_lang.solve.normal import Vector
 from pattern_lang.solve.reliability import directions
 from pattern_lang.solve.soften import HALF
 from pattern_lang.solve.statements import statements_of
+
+Judged = tuple[list[float], list[float]]
+"""Shifts of some observables, and their standard errors, by one half of the draws."""
 
 # Two replicates in each half, or there is no standard error.
 FEWEST = 4
@@ -59,20 +63,22 @@ def cross_fit(
     """
     if estimate.susceptibility.noise.count < FEWEST:
         return None
-    one, other = (Estimated(half) for half in halves(estimate))
-    chosen = [_weights(pattern, data, policy) for data in (one, other)]
+    asks = [ask for s in statements_of(pattern, Estimated(estimate)) for ask in s.asks]
+    names = [ask.observable for ask in asks]
+    # One half of the replicates at a time: its χ is as large as that of all.
+    served = [_served(pattern, estimate, half, names, policy) for half in (0, 1)]
+    chosen, own = zip(*served, strict=True)
     if chosen[0] is None or chosen[1] is None:
         return None
-    asks = [ask for s in statements_of(pattern, Estimated(estimate)) for ask in s.asks]
-    own, crossed = [(one, chosen[0]), (other, chosen[1])], [(other, chosen[0]), (one, chosen[1])]
+    crossed = [_judged(estimate, 1, chosen[0], names), _judged(estimate, 0, chosen[1], names)]
     return tuple(
         CrossFitted(
-            observable=ask.observable,
-            predicted=_mean_shift(ask.observable, crossed),
-            stderr=_stderr(ask.observable, crossed),
-            in_sample=_mean_shift(ask.observable, own),
+            observable=name,
+            predicted=float(np.mean([shifts[place] for shifts, _ in crossed])),
+            stderr=0.5 * float(np.linalg.norm([errors[place] for _, errors in crossed])),
+            in_sample=float(np.mean([shifts[place] for shifts, _ in own])),
         )
-        for ask in asks
+        for place, name in enumerate(names)
     )
 
 
@@ -100,24 +106,26 @@ def policy_of(pattern: WeightPattern, solution: Solution) -> Reliable | None:
 
 def halves(estimate: Estimate) -> tuple[Estimate, Estimate]:
     """Return two estimates, from the first and the second half of the replicates of χ."""
-    count = estimate.susceptibility.noise.count
-    middle = count // 2
-    return _part(estimate, slice(0, middle)), _part(estimate, slice(middle, count))
+    return _half(estimate, 0), _half(estimate, 1)
 
 
-def _part(estimate: Estimate, part: slice) -> Estimate:
+def _half(estimate: Estimate, number: int) -> Estimate:
     whole = estimate.susceptibility
-    own = whole.noise.loadings[part]
+    middle = whole.noise.count // 2
+    own = whole.noise.loadings[middle:] if number else whole.noise.loadings[:middle]
     away = own.mean(axis=0) - whole.noise.loadings.mean(axis=0)
     if whole.widening is not None:
         away = away / whole.widening[:, None]
     residual = whole.noise.residual
     if residual is not None:
         share = whole.noise.count / len(own)
-        residual = np.float32(share) * residual
+        residual = residual.scaled(np.full(len(whole.chi), share))
+    chi, moved = np.empty_like(whole.chi), away.astype(np.float32)
+    for units in blocks(chi.shape[1]):
+        np.add(whole.chi[:, units], moved @ whole.noise.basis[:, units], out=chi[:, units])
     found = attrs.evolve(
         whole,
-        chi=whole.chi + away.astype(np.float32) @ whole.noise.basis,
+        chi=chi,
         noise=Noise(own - own.mean(axis=0), whole.noise.basis, residual),
     )
     return attrs.evolve(estimate, susceptibility=found)
@@ -128,11 +136,23 @@ def _weights(pattern: WeightPattern, data: Estimated, policy: Reliable | None) -
     return answer.w if answer.status == "optimal" else None
 
 
-def _mean_shift(observable: str, pairs: Sequence[tuple[Estimated, Vector]]) -> float:
-    return float(np.mean([data.row(observable).read() @ (w - 1.0) for data, w in pairs]))
+def _served(
+    pattern: WeightPattern,
+    estimate: Estimate,
+    half: int,
+    names: Sequence[str],
+    policy: Reliable | None,
+) -> tuple[Vector | None, Judged]:
+    """Return the weights by one half of the draws, None where there are none, and their shifts."""
+    data = Estimated(_half(estimate, half))
+    w = _weights(pattern, data, policy)
+    return w, ([], []) if w is None else _shifts(data, w, names)
 
 
-def _stderr(observable: str, pairs: Sequence[tuple[Estimated, Vector]]) -> float:
-    """Return the standard error of the mean of two shifts by separate draws."""
-    errors = [data.stderr({observable: 1.0}, w) or float("nan") for data, w in pairs]
-    return 0.5 * float(np.linalg.norm(errors))
+def _judged(estimate: Estimate, half: int, w: Vector, names: Sequence[str]) -> Judged:
+    return _shifts(Estimated(_half(estimate, half)), w, names)
+
+
+def _shifts(data: Estimated, w: Vector, names: Sequence[str]) -> Judged:
+    shifts = [float(data.row(name).read() @ (w - 1.0)) for name in names]
+    return shifts, [data.stderr({name: 1.0}, w) or float("nan") for name in names]

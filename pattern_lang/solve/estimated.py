@@ -84,7 +84,7 @@ class Estimated:
         return Spread(
             beta * noise.factor(row),
             noise.basis,
-            None if residual is None else beta**2 * residual[row].astype(np.float64),
+            None if residual is None else beta**2 * residual.row(row),
         )
 
     def stderr(self, coefficients: dict[str, float], w: Vector) -> float | None:

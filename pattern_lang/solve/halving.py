@@ -52,7 +52,7 @@ def _of_noise(chi: Matrix, noise: Noise, part: slice) -> Half:
     away = own.mean(axis=0) - noise.loadings.mean(axis=0)
     residual = noise.residual
     if residual is not None:
-        residual = np.float32(noise.count / len(own)) * residual
+        residual = residual.scaled(np.full(len(chi), noise.count / len(own)))
     return chi + away @ noise.basis, attrs.evolve(noise, loadings=own, residual=residual)
 
 
@@ -66,7 +66,7 @@ def stderr_of(stderr: Any, x: Vector) -> Vector | None:
     if isinstance(stderr, Noise):
         variance = np.var(stderr.along(x), axis=0, ddof=1) / stderr.count
         if stderr.residual is not None:
-            variance = variance + stderr.residual @ x**2
+            variance = variance + stderr.residual.times(x**2)
         return np.asarray(np.sqrt(variance))
     errors: NDArray[np.float64] = np.asarray(stderr, dtype=np.float64)
     if errors.ndim == 2:

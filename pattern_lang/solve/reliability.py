@@ -28,7 +28,7 @@ def directions(chi: Susceptibility, observables: tuple[str, ...]) -> tuple[Direc
     found = combinations(chi, rows)
     if found is None:
         return ()
-    length = np.sqrt(np.diag(gram_of(chi.chi[rows])))
+    length = np.sqrt(np.diag(gram_of(chi.chi, rows)))
     return tuple(
         Direction(
             reliability=float(share),
@@ -55,7 +55,7 @@ def combinations(chi: Susceptibility, rows: list[int]) -> Combinations | None:
     """Return the stationary combinations of some rows of χ; None where the noise is unknown."""
     if not rows or chi.noise.count < 2:
         return None
-    whole, noise = gram_of(chi.chi[rows]), noise_gram(chi)[np.ix_(rows, rows)]
+    whole, noise = gram_of(chi.chi, rows), noise_gram(chi)[np.ix_(rows, rows)]
     length = np.sqrt(np.diag(whole))
     if not np.all(np.isfinite(whole)) or not np.all(np.isfinite(noise)):
         return None
@@ -80,5 +80,5 @@ def noise_gram(chi: Susceptibility) -> Matrix:
     total = np.einsum("sir,rt,sjt->ij", loadings, gram, loadings, optimize=True)
     found: Matrix = total / (noise.count * (noise.count - 1) or np.nan)
     if noise.residual is not None:
-        found = found + np.diag(noise.residual.sum(axis=1, dtype=np.float64))
+        found = found + np.diag(noise.residual.totals())
     return found

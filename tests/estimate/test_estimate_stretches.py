@@ -1,16 +1,17 @@
 """Covariances of stretches, gathered one by one: exact while they fit, and honest beyond."""
 
 from functools import partial
+from io import FileIO
 
 import numpy as np
 import pytest
 import torch
-from attrs import evolve
 
-from pattern_lang.estimate import stretches
-from pattern_lang.estimate.arrays import narrowed, widened
+from pattern_lang.estimate import series, stretches
 from pattern_lang.estimate.moments import Accumulator, Averager, StretchSums
+from pattern_lang.estimate.series import Series
 from pattern_lang.estimate.stretches import Stretches
+from pattern_lang.ir.variances import blocks, narrowed, widened
 
 S, Q, N = 8, 3, 400
 RANDOM = np.random.default_rng(0)
@@ -35,8 +36,7 @@ def gathered(rank: int | None, monkeypatch: pytest.MonkeyPatch, stop: int | None
             found = Stretches(S, Q, N)
             found.restore(state)
         found.add(partial(columns_of, torch.from_numpy(matrix).float()))
-    mean, noise, residual = found.result()
-    return mean, noise if residual is None else evolve(noise, residual=widened(residual))
+    return found.result()
 
 
 def test_exact(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -71,9 +71,14 @@ def test_going_on(rank: int | None, stop: int, monkeypatch: pytest.MonkeyPatch) 
     assert np.array_equal(one[1].basis, other[1].basis)
 
 
+@pytest.mark.parametrize("filed", [False, True])
 @pytest.mark.parametrize("more", [0, 6])
-def test_a_chain_goes_on_after_any_block(more: int) -> None:
+def test_a_chain_goes_on_after_any_block(
+    more: int, filed: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Also where draws of a stretch are fewer than data sets, and so kept as they are."""
+    if filed:
+        monkeypatch.setattr(series, "_NUMBERS", 0)
     members = (torch.arange(6), torch.tensor([0, 2, 7]), *torch.arange(more)[:, None])
     averager = Averager(members, torch.ones(1, 6, dtype=torch.bool), None, 6, 8)
     assert len(StretchSums.empty(averager, 7).held) == (7 if more else 0)
@@ -83,7 +88,9 @@ def test_a_chain_goes_on_after_any_block(more: int) -> None:
         moments, at = Accumulator(averager, (7, 7, 6)), 0
         while moments.room:
             if at == stop:
-                state = {name: part.clone() for name, part in moments.state().items()}
+                matrices = moments.matrices().items()
+                state = {name: torch.from_numpy(np.array(part)) for name, part in matrices}
+                state |= {name: part.clone() for name, part in moments.state().items()}
                 moments = Accumulator(averager, (7, 7, 6))
                 moments.restore(state)
             count = min(2, moments.room)
@@ -100,6 +107,29 @@ def test_a_chain_goes_on_after_any_block(more: int) -> None:
     part = draws[:7, :6].numpy()
     first = (part.mean(1) - part.mean()) @ (part - part.mean(0)) / 7
     assert whole.cross[0] + whole.noise.replicates(0)[0] == pytest.approx(first, abs=1e-6)
+
+
+@pytest.mark.parametrize("full", [0, 3, 7, 12])
+def test_a_series_goes_on_in_memory_where_the_disk_is_full(
+    full: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(series, "_NUMBERS", 0)
+    write, done = series._write, []
+
+    def refuse(file: FileIO, offset: int, values: object) -> None:
+        if len(done) == full:
+            raise OSError("no space left on device")
+        done.append(offset)
+        write(file, offset, values)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(series, "_write", refuse)
+    rows, found = RANDOM.normal(size=(4, 10)).astype(np.float32), Series(4, 10)
+    for place, row in enumerate(rows):
+        for units in blocks(10, 4):
+            found.put(place, units, row[units])
+            assert np.array_equal(np.asarray(found.first(place)), rows[:place])
+    assert np.array_equal(np.asarray(found.first(4)), rows)
+    assert np.array_equal(found.first(3)[:, 2:7], rows[:3, 2:7])
 
 
 def test_narrowed_numbers_have_three_digits() -> None:

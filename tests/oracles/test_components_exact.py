@@ -268,10 +268,11 @@ def test_errors_of_entries_do_not_depend_on_the_directions_kept(
     assert np.array_equal(found.chi, whole.chi)
     assert np.abs(whole.chi.sum(axis=1)).max() < 1e-5 * np.abs(whole.chi).max()
     # Errors are what they were, or larger where a direction left out cancelled another.
-    left = found.noise.residual > 0
+    left = found.noise.residual.of(slice(None)) > 0
+    rounded = 3 * 2.0**-9  # variances are in bfloat16 after each posterior, and at the end
     assert left.mean() > 0.5
-    assert found.stderr[left] == pytest.approx(whole.stderr[left], rel=1e-3)
-    assert (found.stderr > 0.999 * whole.stderr).all()
+    assert found.stderr[left] == pytest.approx(whole.stderr[left], rel=1e-3 + rounded)
+    assert (found.stderr > (0.999 - rounded) * whole.stderr).all()
     for mine, theirs in zip(others, agreed, strict=True):
         assert mine.keys() == theirs.keys()
         assert list(mine.values()) == pytest.approx(list(theirs.values()), abs=0.05)

@@ -11,6 +11,7 @@ REPLICATES = RNG.normal(size=(S, K, N)) * np.array([1.0, 100.0, 1e-3])[None, :, 
 # Errors that units share, as those of chains are.
 SHARED = REPLICATES + 3 * RNG.normal(size=(S, K, 1)) * np.linspace(-1, 1, N)
 X = RNG.normal(size=N)
+ROUNDED = 2.0**-9  # what a standard error loses when its variance is kept in bfloat16
 
 
 def direct(replicates: np.ndarray, coefficients: np.ndarray, x: np.ndarray) -> float:
@@ -50,10 +51,10 @@ def test_entries_stay_right_when_directions_are_left_out(rank: int) -> None:
     assert noise.residual is not None
     expected = SHARED.std(axis=0, ddof=1) / np.sqrt(S)
     found = noise.entries()
-    assert np.all(found > 0.999 * expected)
+    assert np.all(found > (0.999 - ROUNDED) * expected)
     assert np.median(found / expected) == pytest.approx(1, abs=0.05)
-    inside = noise.residual > 0
-    assert found[inside] == pytest.approx(expected[inside], rel=1e-3)
+    inside = noise.residual.of(slice(None)) > 0
+    assert found[inside] == pytest.approx(expected[inside], rel=1e-3 + ROUNDED)
 
 
 def test_the_directions_kept_are_those_that_units_share() -> None:

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from pattern_lang.emit.report.words import Clipped, clip, count, fixed, number
 from pattern_lang.ir.susceptibility import Susceptibility, UnitTable
+from pattern_lang.ir.variances import blocks
 
 MOST = 12
 _CATEGORIES = 12
@@ -55,11 +56,16 @@ def pull(weights: NDArray[np.float32], susceptibility: Susceptibility) -> NDArra
 
     It orders the units whose weights share a bound.
     """
-    chi = np.nan_to_num(susceptibility.chi)
-    gram = (chi @ chi.T).astype(np.float64)
-    target = chi @ (weights - 1).astype(np.float32)
-    factors, *_ = np.linalg.lstsq(gram, target.astype(np.float64), rcond=None)
-    return np.asarray(factors.astype(np.float32) @ chi, np.float64)
+    k, n = susceptibility.chi.shape
+    gram, target, found = np.zeros((k, k)), np.zeros(k), np.empty(n)
+    for units in blocks(n):
+        chi = np.nan_to_num(susceptibility.chi[:, units])
+        gram += chi @ chi.T
+        target += chi @ (weights[units] - 1).astype(np.float32)
+    factors, *_ = np.linalg.lstsq(gram, target, rcond=None)
+    for units in blocks(n):
+        found[units] = factors.astype(np.float32) @ np.nan_to_num(susceptibility.chi[:, units])
+    return found
 
 
 def extremes(

@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 
 from pattern_lang.emit.report.words import fixed, percent
 from pattern_lang.ir.susceptibility import Estimate, Spectrum, Susceptibility
+from pattern_lang.ir.variances import blocks
 
 ROWS = 24
 BINS = 160
@@ -49,27 +50,44 @@ class Directions:
     directions: tuple[Direction, ...]
 
 
-def standardised(susceptibility: Susceptibility) -> NDArray[np.float32]:
-    """Return χ with every row centred and scaled to unit variance; a zero row stays zero."""
-    chi = np.nan_to_num(susceptibility.chi.astype(np.float32))
-    chi -= chi.mean(axis=1, keepdims=True)
-    spread = chi.std(axis=1, keepdims=True)
-    return np.asarray(chi / np.where(spread > 0, spread, 1), np.float32)
+def standardised(susceptibility: Susceptibility, row: int) -> NDArray[np.float32]:
+    """Return a row of χ centred and scaled to unit variance, (n,); a zero row stays zero."""
+    own = np.nan_to_num(susceptibility.chi[row].astype(np.float32))
+    own -= own.mean()
+    spread = own.std()
+    return np.asarray(own / (spread if spread > 0 else 1), np.float32)
+
+
+def correlations(susceptibility: Susceptibility, rows: list[int]) -> NDArray[np.float64]:
+    """Return those of some rows of χ, (k', k'); a zero row has none with any."""
+    n = susceptibility.chi.shape[1]
+    centre, spread = np.zeros(len(rows)), np.zeros(len(rows))
+    for place, row in enumerate(rows):
+        own = np.nan_to_num(susceptibility.chi[row])
+        centre[place], spread[place] = own.mean(), own.std()
+    scale = np.where(spread > 0, spread, 1)
+    total = np.zeros((len(rows), len(rows)))
+    for units in blocks(n):
+        block = np.nan_to_num(susceptibility.chi[rows, units])
+        block = ((block - centre[:, None]) / scale[:, None]).astype(np.float32)
+        total += block @ block.T
+    return np.asarray(total / n)
 
 
 def heat_map(
     susceptibility: Susceptibility, weights: NDArray[np.float32] | None, lead: str | None
 ) -> HeatMap:
     """Return the heat map; without weights the units are sorted by the χ of `lead`."""
-    chi = standardised(susceptibility)
-    count, n = chi.shape
+    count, n = susceptibility.chi.shape
     chosen = _chosen(susceptibility, weights)
     first = susceptibility.row(lead) if lead in susceptibility.observables else chosen[0]
-    order = np.argsort(chi[first] if weights is None else weights, kind="stable")
+    by = standardised(susceptibility, first) if weights is None else weights
+    order = np.argsort(by, kind="stable")
     bins = min(BINS, n)
     edges = np.linspace(0, n, bins + 1).astype(np.intp)[:-1]
     sizes = np.diff(np.append(edges, n))
-    cells = np.stack([np.add.reduceat(chi[row][order], edges) / sizes for row in chosen])
+    rows = (standardised(susceptibility, row)[order] for row in chosen)
+    cells = np.stack([np.add.reduceat(row, edges) / sizes for row in rows])
     binned = None
     if weights is not None:
         binned = np.add.reduceat(weights.astype(np.float64)[order], edges) / sizes
@@ -88,8 +106,10 @@ def _chosen(susceptibility: Susceptibility, weights: NDArray[np.float32] | None)
     count = len(susceptibility.observables)
     if count <= ROWS:
         return list(range(count))
-    chi = np.nan_to_num(susceptibility.chi)
-    moved = np.abs(chi).max(axis=1) if weights is None else np.abs(chi @ (weights - 1))
+    rows = map(np.nan_to_num, susceptibility.chi)
+    moved = np.array(
+        [abs(own).max() if weights is None else abs(own @ (weights - 1)) for own in rows]
+    )
     sd = np.nan_to_num(susceptibility.sd, nan=1.0)
     order = np.argsort(-moved / np.where(sd > 0, sd, 1), kind="stable")
     return sorted(int(row) for row in order[:ROWS])
@@ -109,7 +129,7 @@ def directions(estimate: Estimate) -> list[Directions]:
     rows = [row for row, name in enumerate(chi.observables) if name not in taken]
     names = tuple(chi.observables[row] for row in rows)
     if len(rows) > 1 and names not in families:
-        found.append(_of_all(names, standardised(chi)[rows]))
+        found.append(_of_all(names, correlations(chi, rows)))
     return found
 
 
@@ -131,9 +151,9 @@ def _asked(members: tuple[str, ...], spectra: list[Spectrum]) -> Directions:
     return Directions(caption, members, tuple(own))
 
 
-def _of_all(names: tuple[str, ...], chi: NDArray[np.float32]) -> Directions:
+def _of_all(names: tuple[str, ...], correlation: NDArray[np.float64]) -> Directions:
     """Return the first directions of some rows; the largest loading of each is made positive."""
-    values, vectors = np.linalg.eigh((chi @ chi.T).astype(np.float64) / chi.shape[1])
+    values, vectors = np.linalg.eigh(correlation)
     values, vectors = np.maximum(values[::-1], 0), vectors[:, ::-1]
     total = float(values.sum()) or 1.0
     found = []
