@@ -318,18 +318,21 @@ def study_spec(
     name: str | None,
     out: Path,
     means: Means,
-    command: Sequence[str],
+    command: Sequence[str] | None,
     *,
     jobs: int | None = None,
 ) -> Studied:
     """Stage 7 for a study: compile its patterns into `out`, train every arm × seed, compare.
 
-    `command` starts another process of the same study. Raises PatternError.
+    `command` starts another process of the same study; without one there is none. An unsound
+    estimate and an arm that diverges are answers: the study goes on, and their diagnostics are
+    errors. Raises PatternError, also where a pattern has no weights.
     """
     from pattern_lang.emit.study import emit_study
+    from pattern_lang.train.plans import is_sound
     from pattern_lang.train.registration import register, registration
     from pattern_lang.train.study import Workshop, design, optimizer_of, patterns_of
-    from pattern_lang.train.studying import findings, forget, run_all
+    from pattern_lang.train.studying import WithoutBars, diverged_arms, findings, forget, run_all
 
     study = choose_study(spec, name)
     optimizer = optimizer_of(study, spec.lowered.optimizer)
@@ -337,26 +340,35 @@ def study_spec(
     for pattern in patterns_of(study).values():
         compiled = compile_pattern(spec, pattern, out, reporter=means.reporter)
         said.extend(compiled.diagnostics)
+        if compiled.solution.weights is None:
+            raise PatternError(said)
     plans = _plans(study, out)
+    for pattern_name, solved in plans.items():
+        if not is_sound(solved):
+            means.reporter.message(
+                f"the estimate of `{pattern_name}` is unsound; the study goes on, and says so"
+            )
     plan = design(study, optimizer, plans, out / study.name)
     register(plan.folder, registration(study, optimizer, plans), fresh=means.fresh)
     if means.fresh:
         forget(plan)
-    shop = Workshop(plan, evolve(means, fresh=False))
+    shop = Workshop(plan, evolve(means, fresh=False, reporter=WithoutBars(means.reporter)))
     run_all(shop, means, command, jobs)
     found = findings(shop)
     emit_study(found, plan.folder)
-    return Studied(found, plan.folder, tuple(said))
+    return Studied(found, plan.folder, (*said, *diverged_arms(shop, found)))
 
 
-def help_study(spec: ReadSpec, name: str | None, out: Path, means: Means) -> None:
-    """Train runs of a study that another process works on, until none is free."""
+def help_study(spec: ReadSpec, name: str | None, out: Path, means: Means, leader: int) -> None:
+    """Train runs of a study that process `leader` works on, until none is free or it is gone."""
     from pattern_lang.train.study import Workshop, design, optimizer_of
     from pattern_lang.train.studying import run_here
 
     study = choose_study(spec, name)
     optimizer = optimizer_of(study, spec.lowered.optimizer)
-    run_here(Workshop(design(study, optimizer, _plans(study, out), out / study.name), means))
+    run_here(
+        Workshop(design(study, optimizer, _plans(study, out), out / study.name), means), leader
+    )
 
 
 def _plans(study: Study, out: Path) -> dict[str, Plan]:

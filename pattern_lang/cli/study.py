@@ -1,5 +1,6 @@
 """`pat study`."""
 
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
 @click.option("--fresh", is_flag=True, help="Start over: train every run anew.")
 @click.option("--jobs", type=click.IntRange(1), metavar="N", help="Processes that train.")
 @click.option("--device", metavar="D", help="torch's name of a device; a GPU where there is one.")
-@click.option("--helper", is_flag=True, hidden=True, help="Train what is free, and return.")
+@click.option("--helper", type=int, hidden=True, help="Train what is free for this process.")
 @params_option
 @search_option
 @format_option
@@ -36,7 +37,7 @@ def study(
     fresh: bool,
     jobs: int | None,
     device: str | None,
-    helper: bool,
+    helper: int | None,
     params: dict[str, str],
     search: tuple[str, ...],
     format_: str,
@@ -51,11 +52,11 @@ def study(
     if resume and fresh:
         raise click.UsageError("--resume goes on, --fresh starts over: give one of them")
     spec = read_file(file, params, search)
-    if helper:
-        help_study(spec, name, Path(out), Means(_silent(), device=device))
+    if helper is not None:
+        help_study(spec, name, Path(out), Means(_silent(), device=device), helper)
         return 0
     chosen = choose_study(spec, name)
-    command = ["study", file, "--study", chosen.name, "-o", out, "--helper"]
+    command = ["study", file, "--study", chosen.name, "-o", out, "--helper", str(os.getpid())]
     command += ["--device", device] if device else []
     command += [word for key, value in params.items() for word in ("-p", f"{key}={value}")]
     command += [word for folder in search for word in ("-I", folder)]

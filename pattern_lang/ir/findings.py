@@ -22,7 +22,8 @@ class Verdict:
     known. realised: differences to the base arm, seed by seed. over_shuffled: differences to the
     shuffled control of the arm's pattern. p: that nothing moved, two-sided, corrected by Holm's
     method for all verdicts of the study. verdict: `moved as asked`, `moved the wrong way`,
-    `within noise`, `held`, `not held`, or `not measurable`.
+    `within noise`, `held`, `not held`, `not measurable`, `one seed`, or `diverged` where a run of
+    the arm did. remarks: what else to know, such as `unsound estimate`.
     """
 
     arm: str
@@ -39,6 +40,17 @@ class Verdict:
     p: float | None
     verdict: str
     control: bool = False
+    remarks: tuple[str, ...] = ()
+
+
+@frozen
+class Divergence:
+    """A run that diverged: its loss was `value`, no finite number, after `step` steps."""
+
+    arm: str
+    seed: int
+    step: int
+    value: str
 
 
 @frozen
@@ -88,3 +100,4 @@ class StudyFindings:
     comparisons: tuple[Comparison, ...]
     lines: tuple[Line, ...]
     registration: dict[str, object]
+    diverged: tuple[Divergence, ...] = ()

@@ -144,11 +144,27 @@ def _seeds(study: _Study, node: ast.Expression) -> tuple[int, ...]:
     value = study.evaluator(node, study.env)
     match value:
         case Interval(low=low, high=high):
-            return tuple(range(low, high))
+            found = tuple(range(low, high))
         case Num():
-            return (int(value.value),)
-    assert isinstance(value, tuple)
-    return tuple(dict.fromkeys(int(item.value) for item in value if isinstance(item, Num)))
+            found = (int(value.value),)
+        case _:
+            assert isinstance(value, tuple)
+            found = tuple(int(item.value) for item in value if isinstance(item, Num))
+    if not found:
+        raise _bad_seeds(node, "`seeds`", "one seed or more", f"`{node.span.text}` is empty")
+    if min(found) < 0:
+        raise _bad_seeds(node, "each seed", "0 or more", f"there is {min(found)}")
+    twice = next((seed for seed in found if found.count(seed) > 1), None)
+    if twice is not None:
+        raise _bad_seeds(node, "each seed", "given once", f"{twice} is there twice")
+    return found
+
+
+def _bad_seeds(node: ast.Expression, name: str, condition: str, value: str) -> LoweringError:
+    advice = "write `seeds 0..8`, or a list of different numbers"
+    return LoweringError(
+        ValueOutOfRange(span=node.span, name=name, condition=condition, value=value, advice=advice)
+    )
 
 
 def _optimizer(study: _Study, node: ast.Expression) -> tr.Optimizer:

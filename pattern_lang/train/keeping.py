@@ -48,11 +48,18 @@ class Keeper:
     def finished(self) -> dict[str, Any] | None:
         """Return the manifest of a run that is done, None where there is none.
 
-        Raises OtherRun for a run that is not this one, finished or not.
+        A run whose files are not those of its manifest is none, and the caller told. Raises
+        OtherRun for a run that is not this one, finished or not.
         """
         found = _manifest(self.folder / MANIFEST)
         if found is not None and found.get("identity") != self.identity:
+            if "diverged" in found:
+                return None  # nothing is lost with it
             raise PatternError([self._other("with other settings, weights or data, which is done")])
+        damaged = _damaged(self.folder, found) if found is not None else None
+        if damaged is not None:
+            self.trouble(f"{self.folder / damaged} is damaged, and the run is trained again")
+            return None
         return found
 
     def read(self, run: Run) -> RunState | None:
@@ -115,18 +122,27 @@ class Keeper:
 
         Raises PatternError when the operating system refuses.
         """
-        files = {
-            MODEL: tensors_file(run.trained.module),
-            EVENTS: "".join(f"{line}\n" for line in self.lines).encode(),
-        }
+        self._leave({MODEL: tensors_file(run.trained.module)}, facts, (STATE,))
+
+    def give_up(self, facts: Mapping[str, Any]) -> None:
+        """Leave the events and a manifest of a run that cannot end: it would fail again.
+
+        Raises PatternError when the operating system refuses.
+        """
+        self._leave({}, facts, (STATE, MODEL))
+
+    def _leave(
+        self, files: Mapping[str, bytes], facts: Mapping[str, Any], stale: tuple[str, ...]
+    ) -> None:
+        whole = {**files, EVENTS: "".join(f"{line}\n" for line in self.lines).encode()}
         manifest = {
             "schema": RUN_SCHEMA,
             "identity": self.identity,
             **facts,
-            "files": {name: digest(content) for name, content in files.items()},
+            "files": {name: digest(content) for name, content in whole.items()},
         }
-        files[MANIFEST] = canonical_json(manifest)
-        FileSet(self.folder, files, MANIFEST, (STATE,)).write()
+        whole[MANIFEST] = canonical_json(manifest)
+        FileSet(self.folder, whole, MANIFEST, stale).write()
 
     def clear(self) -> None:
         """Forget what is there; raises OSError."""
@@ -145,6 +161,21 @@ def _manifest(path: Path) -> dict[str, Any] | None:
     except (OSError, ValueError):
         return None
     return found if isinstance(found, dict) and found.get("schema") == RUN_SCHEMA else None
+
+
+def _damaged(folder: Path, manifest: Mapping[str, Any]) -> str | None:
+    """Return the first file that is not what a manifest says, None where all are."""
+    files = manifest.get("files")
+    if not isinstance(files, Mapping):
+        return MANIFEST
+    for name, wanted in files.items():
+        try:
+            found = digest((folder / name).read_bytes())
+        except OSError:
+            found = None
+        if found != wanted:
+            return str(name)
+    return None
 
 
 def read_run(folder: Path) -> dict[str, Any] | None:

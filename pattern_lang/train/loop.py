@@ -11,8 +11,6 @@ import torch
 from attrs import field, frozen
 from torch import Tensor
 
-from pattern_lang.diagnostics import PatternError
-from pattern_lang.diagnostics.catalogue.training import TrainingDiverged
 from pattern_lang.train.batches import weighted_loss
 from pattern_lang.train.measures import Gauge, read_all
 from pattern_lang.train.networks import Trained
@@ -50,10 +48,18 @@ class Run:
         return tuple(float(group["lr"]) for group in self.optimizer.param_groups)
 
 
+class DivergedError(Exception):
+    """The loss stopped being a number; found after `step` steps, when it was `value`."""
+
+    def __init__(self, step: int, value: str) -> None:
+        super().__init__(f"{value} after step {step}")
+        self.step, self.value = step, value
+
+
 def train(run: Run, keeper: Keeper, advance: Callable[[int], None]) -> dict[str, float]:
     """Train to the end, from wherever the keeper has it; return the final measures.
 
-    Raises TrainingDiverged, and what measuring raises.
+    Raises DivergedError, and what measuring raises.
     """
     kept = keeper.read(run)
     done = kept.done if kept is not None else 0
@@ -71,7 +77,7 @@ def train(run: Run, keeper: Keeper, advance: Callable[[int], None]) -> dict[str,
         advance(1)
         after = step + 1
         if after % looks == 0 or after == run.settings.steps:
-            keeper.event({"step": after, "loss": _checked(run, total.take(), after)})
+            keeper.event({"step": after, "loss": _checked(total.take(), after)})
         if after < run.settings.steps:
             _measure(run, after, keeper)
             if keeper.due:
@@ -120,22 +126,15 @@ def _measure(run: Run, after: int, keeper: Keeper) -> dict[str, float]:
     return found
 
 
-def _checked(run: Run, loss: float, after: int) -> float:
+def _checked(loss: float, after: int) -> float:
     if math.isfinite(loss):
         return loss
-    raise diverged(run, loss, after)
+    raise DivergedError(after, str(loss))
 
 
-def diverged(run: Run, loss: float, after: int) -> PatternError:
+def diverged(loss: float, after: int) -> DivergedError:
     """Return the error for a run whose loss is not finite after some steps."""
-    problem = TrainingDiverged(
-        span=run.settings.origin,
-        run=run.name,
-        value=str(loss),
-        step=after,
-        steps=run.settings.steps,
-    )
-    return PatternError([problem])
+    return DivergedError(after, str(loss))
 
 
 def _every(steps: int) -> int:

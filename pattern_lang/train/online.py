@@ -125,7 +125,7 @@ class Online:
 
     def _begin(self, number: int, step: int, run: Run, tell: Tell) -> None:
         if not all(bool(torch.isfinite(p).all()) for p in run.trained.module.parameters()):
-            raise diverged(run, float("nan"), step)
+            raise diverged(float("nan"), step)
         self.reporter.message(f"round {number}: estimating the network after {step:,} steps")
         home = self.folder / f"{number:04d}"
         with _writing(home):

@@ -96,3 +96,8 @@ def find_spec(plan: Plan, given: Path | None) -> Path:
         reason, advice = "which is not to be found", "say where it is: `--spec FILE`"
     problem = SpecOfPlan(folder=str(plan.folder), spec=name, reason=reason, advice=advice)
     raise PatternError([problem])
+
+
+def is_sound(plan: Plan) -> bool:
+    """Tell whether the estimate behind a plan was found sound, of each of its posteriors."""
+    return all(item.get("sound", True) for item in plan.document["diagnostics"])

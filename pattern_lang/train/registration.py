@@ -51,13 +51,13 @@ def register(folder: Path, fixed: Mapping[str, Any], *, fresh: bool) -> None:
     Raises StudyChanged, and CannotWrite.
     """
     path = folder / REGISTRATION
-    try:
-        known = json.loads(path.read_bytes())
-    except (OSError, ValueError):
-        known = None
+    known = _known(path)
     if known == fixed:
         return
-    if isinstance(known, dict) and not fresh:
+    if known is not None and not fresh:
+        if not known:
+            what = "it is damaged, so nobody can tell what was fixed"
+            raise PatternError([StudyChanged(path=str(path), what=what)])
         changed = [name for name in fixed if name != "digest" and known.get(name) != fixed[name]]
         what = ", ".join(f"`{name}`" for name in changed) or "its schema"
         raise PatternError([StudyChanged(path=str(path), what=f"{what} changed since")])
@@ -67,3 +67,14 @@ def register(folder: Path, fixed: Mapping[str, Any], *, fresh: bool) -> None:
     except OSError as error:
         reason = error.strerror or str(error)
         raise PatternError([CannotWrite(path=str(path), reason=reason, kept=False)]) from error
+
+
+def _known(path: Path) -> dict[str, Any] | None:
+    """Return what was registered, None where nothing was, and nothing where it is damaged."""
+    try:
+        found = json.loads(path.read_bytes())
+    except OSError:
+        return None
+    except ValueError:
+        return {}
+    return found if isinstance(found, dict) else {}

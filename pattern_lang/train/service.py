@@ -11,7 +11,7 @@ from attrs import evolve, frozen
 
 from pattern_lang.diagnostics import PatternError
 from pattern_lang.diagnostics.catalogue.emission import CannotWrite
-from pattern_lang.diagnostics.catalogue.training import OtherData, RunBusy
+from pattern_lang.diagnostics.catalogue.training import OtherData, RunBusy, TrainingDiverged
 from pattern_lang.emit.canonical import digest
 from pattern_lang.estimate.digests import (
     ESTIMATOR_VERSION,
@@ -31,7 +31,7 @@ from pattern_lang.ir.program import ONLINE
 from pattern_lang.ir.sources import DataSource, FunctionRef, ModelSource
 from pattern_lang.train.batches import shares
 from pattern_lang.train.keeping import Keeper
-from pattern_lang.train.loop import Run, train
+from pattern_lang.train.loop import DivergedError, Run, train
 from pattern_lang.train.measures import gauges_of
 from pattern_lang.train.networks import network_of
 from pattern_lang.train.online import Online
@@ -40,7 +40,7 @@ from pattern_lang.train.present import about
 from pattern_lang.train.steering import Fixed, Steering
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
     from pattern_lang.estimate.reporter import Reporter
@@ -91,9 +91,26 @@ def train_run(
 ) -> dict[str, Any]:
     """Train what a task says in a folder of its own, and return the manifest that is left there.
 
+    As `end_run` does, but for a run that diverged it raises TrainingDiverged, each time.
+    """
+    found = end_run(task, folder, means, loaded)
+    if found.get("diverged"):
+        problem = TrainingDiverged(
+            span=task.optimizer.origin,
+            run=task.name,
+            steps=task.optimizer.steps,
+            **found["diverged"],
+        )
+        raise PatternError([problem])
+    return found
+
+
+def end_run(task: Task, folder: Path, means: Means, loaded: Loaded | None = None) -> dict[str, Any]:
+    """Train what a task says, and return its manifest; `diverged` says where that is how it ended.
+
     A run that is done is not done again, one that was interrupted goes on, to the same bits.
     `loaded` is what was loaded for a task with the same data, network and measures. Raises
-    PatternError: what loading raises, OtherData, OtherRun, RunBusy, TrainingDiverged, CannotWrite.
+    PatternError: what loading raises, OtherData, OtherRun, RunBusy, CannotWrite.
     """
     loaded = loaded or load(task)
     device = torch.device(means.device or ("cuda" if torch.cuda.is_available() else "cpu"))
@@ -127,7 +144,7 @@ def _train(
             reporter.progress(task.optimizer.steps, task.name) as progress,
             code.running(action, where.file, where.root, task.model.origin),
         ):
-            final = train(run, keeper, progress.advance)
+            final, diverged = _trained(run, keeper, progress.advance)
     facts = {
         "name": task.name,
         "pattern": task.pattern.name,
@@ -138,10 +155,23 @@ def _train(
         "weighted": task.weights is not None or task.schedule.kind == ONLINE,
         "measures": final,
     }
-    keeper.finish(run, facts)
+    if diverged is None:
+        keeper.finish(run, facts)
+    else:
+        keeper.give_up({**facts, "diverged": diverged})
     found = keeper.finished()
     assert found is not None  # it was just written
     return found
+
+
+def _trained(
+    run: Run, keeper: Keeper, advance: Callable[[int], None]
+) -> tuple[dict[str, float], dict[str, Any] | None]:
+    """Train, and return the final measures, or else at which step the loss was no number."""
+    try:
+        return train(run, keeper, advance), None
+    except DivergedError as error:
+        return {}, {"step": error.step, "value": error.value}
 
 
 def prepare(

@@ -13,12 +13,14 @@ from attrs import evolve, frozen
 from pattern_lang.diagnostics import PatternError
 from pattern_lang.diagnostics.catalogue.training import IncompleteStudy, NoOptimizer, OtherUnits
 from pattern_lang.emit.read import read_susceptibility
+from pattern_lang.ir.findings import Divergence
 from pattern_lang.ir.program import ONLINE
 from pattern_lang.ir.training import Arm, Base, Steered, Study
 from pattern_lang.train.arms import arm_weights
 from pattern_lang.train.goals import with_goals
 from pattern_lang.train.keeping import read_events, read_run
-from pattern_lang.train.service import Loaded, Means, load, train_run
+from pattern_lang.train.plans import is_sound
+from pattern_lang.train.service import Loaded, Means, end_run, load
 from pattern_lang.train.task import ONCE, Task, network_to_train
 from pattern_lang.train.verdicts import Expected
 
@@ -71,8 +73,6 @@ def patterns_of(study: Study) -> dict[str, WeightPattern]:
     if not found:
         lack = "no arms" if not study.arms else "no arm with weights"
         raise PatternError([IncompleteStudy(span=study.origin, name=study.name, lack=lack)])
-    if not study.seeds:
-        raise PatternError([IncompleteStudy(span=study.origin, name=study.name, lack="no seeds")])
     first, *others = found.values()
     one = first.queries.reweight
     for pattern in others:
@@ -140,7 +140,7 @@ class Workshop:
         return arm_weights(arm, seed, solved, self.loaded.inputs, self.model)
 
     def run(self, arm: Arm, seed: int) -> dict[str, Any]:
-        """Train one run; raises as `train_run` does."""
+        """Train one run, maybe until it diverges; raises as `end_run` does."""
         steered = isinstance(arm.kind, Steered)
         task = evolve(
             self.blank,
@@ -152,7 +152,7 @@ class Workshop:
         )
         # Rounds ask more of the inputs than measures do.
         shared = None if task.schedule.kind == ONLINE else self.loaded
-        return train_run(task, self.plan.place(arm, seed), self.means, shared)
+        return end_run(task, self.plan.place(arm, seed), self.means, shared)
 
     def expected(self) -> dict[str, Expected]:
         """Return by pattern what χ predicts for each arm, averaged over its seeds' weights."""
@@ -167,7 +167,7 @@ class Workshop:
                 mean = np.mean([self._change(arm, seed) for seed in self.plan.study.seeds], axis=0)
                 moved = beta * (chi.chi.astype(np.float64) @ mean)
                 shifts[arm.name] = dict(zip(chi.observables, moved.tolist(), strict=True))
-            found[name] = Expected(plan.document["goals"], shifts)
+            found[name] = Expected(plan.document["goals"], shifts, is_sound(plan))
         return found
 
     def _change(self, arm: Arm, seed: int) -> Any:
@@ -181,7 +181,7 @@ def finals(plan: Design) -> dict[str, dict[int, dict[str, float]]]:
     found: dict[str, dict[int, dict[str, float]]] = {}
     for arm, seed in plan.runs:
         run = read_run(plan.place(arm, seed))
-        if run is not None:
+        if run is not None and "diverged" not in run:
             own = {name: value for name, value in run["measures"].items() if value is not None}
             found.setdefault(arm.name, {})[seed] = own
     return found
@@ -196,3 +196,14 @@ def trajectories(plan: Design) -> list[tuple[str, int, int, str, float]]:
         for name, value in event.get("measures", {}).items()
         if value is not None
     ]
+
+
+def diverged(plan: Design) -> tuple[Divergence, ...]:
+    """Return the runs that diverged, arm by arm."""
+    found = []
+    for arm in plan.arms:
+        for seed in plan.study.seeds:
+            how = (read_run(plan.place(arm, seed)) or {}).get("diverged")
+            if how:
+                found.append(Divergence(arm.name, seed, how["step"], how["value"]))
+    return tuple(found)

@@ -10,6 +10,7 @@ from pattern_lang.ir.findings import Comparison, Line, Spread, Verdict
 from pattern_lang.ir.training import Arm, Base, Dosed, Shuffled, Steered
 from pattern_lang.train.statistics import LEVEL, Interval, holm, interval, slope
 
+DIVERGED = "diverged"
 Finals = Mapping[str, Mapping[int, Mapping[str, float]]]
 """The measures at the end of each run: by arm, by seed, by name."""
 
@@ -19,20 +20,27 @@ class Expected:
     """The goals of a pattern, and what χ predicts of each observable for each arm.
 
     goals: those of `plan.json`. shifts: by arm and observable, averaged over seeds; stderr: of the
-    arms whose weights are the pattern's own, or a multiple.
+    arms whose weights are the pattern's own, or a multiple. sound: whether the estimate is.
     """
 
     goals: Sequence[Mapping[str, Any]]
     shifts: Mapping[str, Mapping[str, float]]
+    sound: bool = True
 
 
 def verdicts(
-    arms: Sequence[Arm], base: str, expected: Mapping[str, Expected], finals: Finals
+    arms: Sequence[Arm],
+    base: str,
+    expected: Mapping[str, Expected],
+    finals: Finals,
+    lost: Mapping[str, Sequence[int]] | None = None,
 ) -> tuple[Verdict, ...]:
     """Judge every goal for every arm with weights, p-values corrected for their number.
 
-    expected: by pattern.
+    expected: by pattern. lost: by arm the seeds on which it diverged; such an arm is not judged,
+    since the seeds that are left are those that went well.
     """
+    lost = lost or {}
     found: list[Verdict] = []
     for arm in arms:
         pattern = arm.pattern
@@ -42,11 +50,27 @@ def verdicts(
         control = _shuffled_of(arm, arms)
         for goal in own.goals:
             found.append(_verdict(arm, goal, own, base, control, finals))
-    corrected = holm([verdict.p for verdict in found])
+    judged = [None if verdict.arm in lost else verdict.p for verdict in found]
     return tuple(
-        evolve(verdict, p=p, verdict=_word(verdict, p))
-        for verdict, p in zip(found, corrected, strict=True)
+        evolve(verdict, p=p, verdict=_word(verdict, p), remarks=_remarks(verdict, base, lost))
+        if verdict.arm not in lost
+        else evolve(verdict, p=None, verdict=DIVERGED, remarks=_remarks(verdict, base, lost))
+        for verdict, p in zip(found, holm(judged), strict=True)
     )
+
+
+def _remarks(verdict: Verdict, base: str, lost: Mapping[str, Sequence[int]]) -> tuple[str, ...]:
+    """Return what is to be known beside a verdict."""
+    found = list(verdict.remarks)
+    for arm, who in ((verdict.arm, "diverged"), (base, "base diverged")):
+        if arm in lost:
+            found.append(f"{who} on {seeds_text(lost[arm])}")
+    return tuple(found)
+
+
+def seeds_text(seeds: Sequence[int]) -> str:
+    """Return `seed 3`, or `seeds 3, 5`."""
+    return f"seed{'s' * (len(seeds) > 1)} {', '.join(map(str, seeds))}"
 
 
 def _shuffled_of(arm: Arm, arms: Sequence[Arm]) -> str | None:
@@ -95,6 +119,7 @@ def _verdict(
         p=realised.p if realised is not None else None,
         verdict="",
         control=dose is None,
+        remarks=() if expected.sound else ("unsound estimate",),
     )
 
 
@@ -161,9 +186,16 @@ def comparisons(arms: Sequence[Arm], base: str, finals: Finals) -> tuple[Compari
 
 
 def lines(
-    arms: Sequence[Arm], base: str, expected: Mapping[str, Expected], finals: Finals
+    arms: Sequence[Arm],
+    base: str,
+    expected: Mapping[str, Expected],
+    finals: Finals,
+    lost: Mapping[str, Sequence[int]] | None = None,
 ) -> tuple[Line, ...]:
-    """Return realised against predicted shifts for each observable of a goal, over all arms."""
+    """Return realised against predicted shifts for each observable of a goal.
+
+    Over all arms with weights, but those that diverged on a seed.
+    """
     known: dict[str, str] = {
         str(goal["observable"]): str(goal["unit"])
         for own in expected.values()
@@ -173,7 +205,7 @@ def lines(
     for name, unit in known.items():
         points, realised = [], []
         for arm in arms:
-            if isinstance(arm.kind, Base) or arm.pattern is None:
+            if isinstance(arm.kind, Base) or arm.pattern is None or arm.name in (lost or {}):
                 continue
             predicted = expected[arm.pattern.name].shifts.get(arm.name, {}).get(name)
             moved = paired(finals, arm.name, base, name)

@@ -231,6 +231,24 @@ class IncompleteStudy(Problem):
 
 
 @problem
+class ArmDiverged(Problem):
+    """An arm of a study some of whose runs diverged: what is left of it is no fair sample."""
+
+    code = "PAT7020"
+    title = "an arm diverged"
+    message = "`{arm}` diverged on {seeds}: its loss was {value} after step {step} of {steps}"
+    label = "not judged: the seeds that are left are those that went well"
+    help = "lower `lr`, or add `warmup: … steps` or `clip: 1`, and run the study anew elsewhere"
+    exit_status = 4
+
+    arm: str
+    seeds: str
+    value: str
+    step: int
+    steps: int
+
+
+@problem
 class OtherNetworks(Problem):
     """A pattern that cannot be asked anew of the network under training alone."""
 

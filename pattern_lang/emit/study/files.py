@@ -40,6 +40,7 @@ def verdicts_document(findings: StudyFindings) -> dict[str, Any]:
             "study": findings.name,
             "registration": findings.registration,
             "verdicts": [attrs.asdict(verdict) for verdict in findings.verdicts],
+            "diverged": [attrs.asdict(item) for item in findings.diverged],
             "measures": [attrs.asdict(item) for item in findings.comparisons],
             "predicted_against_realised": [_line(line) for line in findings.lines],
         }

@@ -1,4 +1,4 @@
-"""The page of a study: verdicts first, then pictures, then every measure."""
+"""The page of a study: pictures of the goals, verdicts, courses, then every measure."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -19,6 +19,7 @@ _TONES = {
     "held": "good",
     "moved the wrong way": "bad",
     "not held": "bad",
+    "diverged": "bad",
     "within noise": "warn",
 }
 _MOST_COURSES = 12
@@ -40,6 +41,7 @@ class Row:
     p: str
     word: str
     tone: str
+    remarks: str
 
 
 def render_study(findings: StudyFindings) -> bytes:
@@ -99,6 +101,7 @@ def _row(verdict: Verdict) -> Row:
         p="–" if verdict.p is None else ("< 0.001" if verdict.p < 0.001 else f"{verdict.p:.3f}"),
         word=verdict.verdict,
         tone=_TONES.get(verdict.verdict, "quiet"),
+        remarks=line("; ".join(verdict.remarks), 80),
     )
 
 
@@ -106,6 +109,8 @@ def _asked(verdict: Verdict) -> str:
     low, high = verdict.lower, verdict.upper
     if low is not None and high is not None:
         same = number(high, signed=True) if low == high else f"{number(low)} to {number(high)}"
+        if low == -high and high > 0:
+            same = f"± {number(high)}"
         return f"{same} {verdict.unit}"
     end, sign = (high, "≤") if low is None else (low, "≥")
     return f"{sign} {number(end)} {verdict.unit}"
