@@ -133,7 +133,7 @@ def _outside(
 ) -> ast.Expression | None:
     """Read and check an expression that an option of the command line gives.
 
-    One with errors is None: no part of the spec is broken by it, so that lowering would evaluate it.
+    One with errors is None: it breaks no part of the spec, so that lowering would evaluate it.
     """
     value, problems = parse_expression(SourceFile(f"<{option}>", text))
     context.problems.extend(problems)
