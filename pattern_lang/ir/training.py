@@ -50,9 +50,10 @@ class Steered:
 
 @frozen(eq=False)
 class Shuffled:
-    """The weights of an arm, permuted over the units."""
+    """The weights of an arm, permuted over all units, or `among` those with one row value."""
 
     arm: "ArmKind"
+    among: RowExpression | Predicate | None = None
 
 
 @frozen(eq=False)

@@ -274,7 +274,8 @@ def _optimizer(call: Invocation) -> Value:
 
 
 def _arm(call: Invocation) -> Value:
-    of, row = call.values.get("arm", call.values.get("like")), call.values.get("row")
+    of = call.values.get("arm", call.values.get("like"))
+    row = call.values.get("row", call.values.get("among"))
     assert row is None or isinstance(row, RowExpression | Predicate)
     doses = call.values.get("dose", ())
     assert isinstance(doses, tuple)

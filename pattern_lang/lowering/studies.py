@@ -104,8 +104,8 @@ def _kind(study: _Study, value: Value | None, node: ast.Expression) -> tr.ArmKin
             return tr.Base()
         case Body():
             return tr.Steered(_pattern(study, value))
-        case Recipe(kind="shuffled", of=inner):
-            return tr.Shuffled(_kind(study, inner, node))
+        case Recipe(kind="shuffled", of=inner, row=row):
+            return tr.Shuffled(_kind(study, inner, node), row)
         case Recipe(kind="random_direction", of=inner):
             return tr.RandomDirection(_kind(study, inner, node))
         case Recipe(kind="heuristic", of=inner, row=row) if row is not None:

@@ -131,12 +131,16 @@ def _overrides(
 def _outside(
     context: Context, main: Module, option: str, text: str, wanted: Type
 ) -> ast.Expression | None:
-    """Read and check an expression that an option of the command line gives."""
+    """Read and check an expression that an option of the command line gives.
+
+    One with errors is None: it breaks no part of the spec, so that lowering would evaluate it.
+    """
     value, problems = parse_expression(SourceFile(f"<{option}>", text))
     context.problems.extend(problems)
     if value is None or problems:
         return None
     name = option.removeprefix("-p ")
     place = f"`{name}`" if name == option else f"parameter `{name}`"
+    known = len(context.problems)
     context.check(value, Scope(main), wanted, place=place)
-    return value
+    return value if len(context.problems) == known else None

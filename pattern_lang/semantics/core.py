@@ -277,7 +277,12 @@ TARGETS = tuple(
 )
 
 ARMS = (
-    Signature("shuffled", (needs("arm", ARM),), ARM, doc="The same weights, permuted."),
+    Signature(
+        "shuffled",
+        (needs("arm", ARM), takes("among", ROW_VALUE, ROW_NUMBER, PREDICATE)),
+        ARM,
+        doc="The same weights, permuted; with `among`, within units for which that is equal.",
+    ),
     Signature(
         "random_direction",
         (needs("arm", ARM),),

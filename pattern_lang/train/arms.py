@@ -68,8 +68,11 @@ def _weights(
             return None
         case Steered(pattern=pattern):
             return solved[pattern.name].astype(np.float64)
-        case Shuffled(arm=of):
+        case Shuffled(arm=of, among=None):
             return random.permutation(inner(of))
+        case Shuffled(arm=of, among=row):
+            groups = _unit_values(row, _reweight_of(kind), inputs, model)
+            return permuted_among(inner(of), groups, random)
         case RandomDirection(arm=of):
             own = inner(of)
             return as_far(random.normal(size=len(own)), distance(own))
@@ -82,6 +85,15 @@ def _weights(
             return as_far(values, distance(inner(of)))
         case Dosed(arm=of, dose=dose):
             return floored(1 + dose * (inner(of) - 1))
+
+
+def permuted_among(weights: _Vector, groups: _Vector, random: np.random.Generator) -> _Vector:
+    """Return weights (n,) permuted among the units with the same value in `groups` (n,)."""
+    found = weights.copy()
+    for value in np.unique(groups):
+        own = np.flatnonzero(groups == value)
+        found[own] = weights[random.permutation(own)]
+    return found
 
 
 def distance(weights: _Vector) -> float:
@@ -115,7 +127,7 @@ def as_far(direction: _Vector, wanted: float) -> _Vector:
     return floored(1 + high * step)
 
 
-def _reweight_of(kind: Heuristic) -> Reweight:
+def _reweight_of(kind: ArmKind) -> Reweight:
     from pattern_lang.ir.training import pattern_of
 
     pattern = pattern_of(kind)

@@ -77,7 +77,7 @@ def _shuffled_of(arm: Arm, arms: Sequence[Arm]) -> str | None:
     """Return the shuffled control of an arm, by the name of that."""
     for other in arms:
         kind = other.kind
-        if isinstance(kind, Shuffled) and _same(kind.arm, arm.kind):
+        if isinstance(kind, Shuffled) and kind.among is None and _same(kind.arm, arm.kind):
             return other.name
     return None
 

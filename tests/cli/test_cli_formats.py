@@ -103,3 +103,9 @@ def test_overrides(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert "<-p dose>" in capsys.readouterr().err
     assert run(["check", str(spec), "-p", "doze=2 sd"]) == 1
     assert "did you mean `dose`?" in capsys.readouterr().err
+    spec.write_text(
+        spec.read_text() + 'param file: String = "rows.jsonl"\ndata rows = jsonl(file)\n'
+    )
+    for value in ("dose", "rows", "rows-1.jsonl"):  # the last wants quotes of its own
+        assert run(["check", str(spec), "-p", f"file={value}"]) == 1
+        assert "<-p file>" in capsys.readouterr().err

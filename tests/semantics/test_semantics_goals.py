@@ -266,6 +266,8 @@ INSTANCES = {
 STUDIES = {
     "arms base, q, shuffled(q), random_direction(q), p(2), sweep(q, dose: [0.5, 1])": [],
     "arms heuristic(row.quality, like: q), heuristic(row.a + row.b, like: q)": [],
+    'arms shuffled(q, among: row.kind == "a"), shuffled(q, among: row.quality)': [],
+    "arms shuffled(q, among: icl)": ["PAT2001"],
     "arms p": ["PAT1007"],
     "arms shuffled(p)": ["PAT1007"],
     "arms icl": ["PAT2001"],

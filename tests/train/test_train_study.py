@@ -8,12 +8,13 @@ import numpy as np
 import pyarrow.parquet as pq
 import pytest
 
-from pattern_lang.train.arms import as_far, distance
+from pattern_lang.train.arms import as_far, distance, permuted_among
 from pattern_lang.train.statistics import holm, interval, slope
 
 Pat = Callable[..., tuple[int, str]]
 ARMS = (
-    "arms base, steer, shuffled(steer), random_direction(steer),"
+    'arms base, steer, shuffled(steer, among: row.kind == "odd"), shuffled(steer),'
+    " random_direction(steer),"
     ' heuristic(row.kind == "odd", like: steer), sweep(steer, dose: [-0.5, 0.5])'
 )
 
@@ -48,7 +49,7 @@ def test_a_tiny_study(project: Path, pat: Pat) -> None:
     assert steer["stderr"] == plan["goals"][0]["stderr"]
     table = pq.read_table(folder / "results.parquet")
     assert table.column_names == ["arm", "seed", "step", "measure", "value"]
-    assert table.num_rows == 7 * 4 * 11 * 2  # arms, seeds, looks, measures
+    assert table.num_rows == 8 * 4 * 11 * 2  # arms, seeds, looks, measures
     assert b"Study report" in (folder / "report.html").read_bytes()
     names = ("verdicts.json", "results.parquet", "report.html", "study.json")
     before = {name: (folder / name).read_bytes() for name in names}
@@ -100,6 +101,14 @@ def test_controls_are_as_far_from_one(wanted: float) -> None:
     assert found.mean() == pytest.approx(1)
     assert found.min() >= 0
     assert np.corrcoef(found, direction)[0, 1] > 0.8
+
+
+def test_a_shuffle_within_groups() -> None:
+    weights, groups = np.arange(60.0), np.arange(60) % 3 + 0.0
+    found = permuted_among(weights, groups, np.random.default_rng(0))
+    assert np.array_equal(np.sort(found), weights)
+    assert np.array_equal(found % 3, groups)  # nothing leaves its group
+    assert not np.array_equal(found, weights)
 
 
 def test_intervals_cover_what_they_should() -> None:
