@@ -91,11 +91,19 @@ def _arms(study: _Study, node: ast.Expression) -> tuple[tr.Arm, ...]:
     value, name = study.evaluator(node, study.env, ARM), statement_text(node.span)
     if isinstance(value, Recipe) and value.kind == "sweep":
         inner = _kind(study, value.of, node)
-        label = value.of.name if isinstance(value.of, Body) else name
+        label = value.of.name if isinstance(value.of, Body) else _swept(node, name)
         return tuple(
             tr.Arm(f"{label} x {dose:g}", tr.Dosed(inner, dose), node.span) for dose in value.doses
         )
     return (tr.Arm(name, _kind(study, value, node), node.span),)
+
+
+def _swept(node: ast.Expression, otherwise: str) -> str:
+    """Return as written what a sweep is of: its first argument."""
+    if not isinstance(node, ast.Call) or not node.arguments:
+        return otherwise
+    first = node.arguments[0]
+    return otherwise if isinstance(first, ast.Named) else statement_text(first.span)
 
 
 def _kind(study: _Study, value: Value | None, node: ast.Expression) -> tr.ArmKind:
