@@ -7,7 +7,7 @@ model six = torch("model.py:build", weights: "six.safetensors")
 model fives = torch("model.py:build", weights: "fives.safetensors", replicas: 6)
 model sixes = torch("model.py:build", weights: "sixes.safetensors", replicas: 6)
 ## What the study trains: one seed is 256 networks.
-model many = torch("model.py:build", weights: "six.safetensors", replicas: 256)
+model many = torch("model.py:build", replicas: 256)
 
 data even = python("data.py:rows")
 

@@ -140,3 +140,16 @@ def test_doses_of_one_direction_are_opposites(project: Path, pat: Pat) -> None:
     assert moved["random_direction(steer) x 1"] == moved["random_direction(steer)"] != 0
     for control in ("random_direction(steer)", "shuffled(steer)"):
         assert moved[f"{control} x -1"] == pytest.approx(-moved[control], rel=0.1)
+
+
+def test_an_instance_is_an_arm_under_its_own_name(project: Path, pat: Pat) -> None:
+    file = project / "spec.pat"
+    changed(file, "pattern steer {", "pattern make(most: Real) {")
+    text = file.read_text()
+    file.write_text(text.replace("study one", "pattern steer = make(most: 4)\n\nstudy one"))
+    changed(file, "0..2", "0..1")
+    status, said = pat("study", "spec.pat", "--jobs", 1)
+    assert status == 0, said
+    fixed = json.loads((project / "build/one/study.json").read_text())
+    assert list(fixed["patterns"]) == ["steer"]
+    assert (project / "build/steer/plan.json").is_file()
