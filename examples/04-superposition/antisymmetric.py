@@ -5,7 +5,7 @@
 
 Reads ``results.parquet`` of the study. Any change of the weights makes other polygons, along
 whatever direction; what tells a direction from others is the difference between going along it and
-against it. That is paired by seed, as both train from the same 256 initialisations. Prints the mean
+against it. That is paired by seed, as both train from the same 128 initialisations. Prints the mean
 over seeds with Student's 95 % interval for each direction and dose, and writes ``superposition.svg``
 into the folder of ``-o`` (that takes matplotlib).
 """
@@ -23,7 +23,7 @@ from scipy.special import stdtrit
 
 SHARES = ("quadrilaterals", "pentagons", "hexagons")
 RMS = 0.2  # of w - 1 at dose 1: the bound on the norm in the spec, over the root of 120 rows
-NETWORKS = 256  # of a seed
+NETWORKS = 128  # of a seed
 
 Vector = NDArray[np.float64]
 Results = dict[tuple[str, float], dict[str, Vector]]

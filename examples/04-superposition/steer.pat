@@ -6,8 +6,8 @@ model six = torch("model.py:build", weights: "six.safetensors")
 ## The same six times over, turned so that each feature is once the one that the pentagon leaves out.
 model fives = torch("model.py:build", weights: "fives.safetensors", replicas: 6)
 model sixes = torch("model.py:build", weights: "sixes.safetensors", replicas: 6)
-## What the study trains: one seed is 256 networks.
-model many = torch("model.py:build", replicas: 256)
+## What the study trains: one seed is 128 networks.
+model many = torch("model.py:build", replicas: 128)
 
 data even = python("data.py:rows")
 

@@ -49,7 +49,7 @@ def run_all(shop: Workshop, means: Means, command: Sequence[str], jobs: int | No
         if not left:
             return
         start = monotonic()
-        shop.run(*left[0])
+        _unless_busy(shop, *left[0])
         progress.advance(1)
         helpers = _helpers(command, _wanted(jobs, len(left) - 1, monotonic() - start))
         try:
