@@ -3,11 +3,11 @@
 
     python examples/04-superposition/antisymmetric.py build/polygon -o build/polygon
 
-Reads ``results.parquet`` of the study. Any change of the weights makes other polygons, along
-whatever direction; what tells a direction from others is the difference between going along it and
-against it. That is paired by seed, as both train from the same 128 initialisations. Prints the mean
-over seeds with Student's 95 % interval for each direction and dose, and writes ``superposition.svg``
-into the folder of ``-o`` (that takes matplotlib).
+Reads ``results.parquet`` of the study. Any change of the weights may make other polygons, along
+whatever direction; what tells a direction from others is the difference between going along it
+and against it. That is paired by seed, as both train from the same 128 initialisations. Prints the
+mean over seeds with Student's 95 % interval for each direction and dose, and writes
+``superposition.svg`` into the folder of ``-o`` (that takes matplotlib).
 """
 
 from __future__ import annotations

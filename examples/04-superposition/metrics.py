@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import torch
 from model import Replicas
 from torch import Tensor
 

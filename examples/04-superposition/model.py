@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """The toy model of superposition: six features squeezed through two dimensions, many times over.
 
-After Elhage et al., *Toy Models of Superposition* (2022): ``x' = ReLU(WᵀWx + b)`` with W (2, 6). The
+After Elhage et al., *Toy Models of Superposition* (2022): ``x' = ReLU(WᵀWx + b)``, W (2, 6). The
 module is a batch of independent replicas, so that hundreds of networks train at once. The loss of
-a row is its mean over replicas; no replica's gradient has anything of another in it but that
-factor, and Adam does not feel a factor.
+a row is its mean over replicas: the gradient of a replica is its own over R, which Adam does not
+feel. With SGD, multiply the rate by R.
 """
 
 from __future__ import annotations

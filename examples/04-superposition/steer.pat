@@ -13,7 +13,7 @@ data even = python("data.py:rows")
 
 rules small(w: Weights) {
   # Over 120 rows: 0.2 from 1 in root mean square.
-  require norm(w - 1) <= 2.1909
+  require  norm(w - 1) <= 2.1909
 }
 
 ## Raise the free energy of one network above that of another, as far as small weights can.
@@ -50,6 +50,7 @@ study polygon {
            sweep(heuristic(row.strength, like: F), dose: [-1, 1])
   seeds    0..20
   using    adam(lr: 2e-2, steps: 400, batch: 120, network: many)
-  measure  python("metrics.py:quadrilaterals"), python("metrics.py:pentagons"),
-           python("metrics.py:hexagons")
+  measure  python("metrics.py:quadrilaterals")
+  measure  python("metrics.py:pentagons")
+  measure  python("metrics.py:hexagons")
 }

@@ -3,8 +3,8 @@
 
     python examples/04-superposition/train.py
 
-Writes ``five.safetensors`` and ``six.safetensors``: of 64 replicas the first with five and the first
-with six corners, each as a network of one replica; and ``fives.safetensors`` and
+Writes ``five.safetensors`` and ``six.safetensors``: of 64 replicas the first with five corners and
+the first with six, each as a network of one replica; and ``fives.safetensors`` and
 ``sixes.safetensors``: six copies of each, the features moved around by 0 to 5 places, so that the
 pentagons leave out each feature once. One thread and a fixed seed, so that the same machine writes
 the same bytes again.
