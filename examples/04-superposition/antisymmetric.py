@@ -120,7 +120,8 @@ def draw(results: Results, out: Path) -> None:
             means = [float(v.mean()) for v in values]
             axis.errorbar(at, means, bars, color=colour, marker="o", ms=4, capsize=2, label=share)
         axis.axvline(0, color="#cccccc", lw=1, zorder=0)
-        axis.set(title=f"{name}: {title}", xlabel="signed rms of w - 1", ylim=(-0.02, 1))
+        axis.set(xlabel="signed rms of w - 1", ylim=(-0.02, 1))
+        axis.set_title(f"{name}: {title}", fontsize=10)
     axes[0].set_ylabel("share of networks")
     axes[0].legend(frameon=False, fontsize=8, loc="center left")
     one = {name: values for (name, dose), values in pairs(results).items() if dose == 1}
@@ -135,7 +136,8 @@ def draw(results: Results, out: Path) -> None:
     axes[2].axvline(0, color="#cccccc", lw=1, zorder=0)
     short = [re.sub(r"heuristic\(row\.(.*), like: F\)", r"by hand: \1", name) for name in names]
     axes[2].set_yticks(range(len(names)), short, fontsize=8)
-    axes[2].set(title=f"P6(+) - P6(-) at rms {RMS}", xlabel="difference; a tick is one seed")
+    axes[2].set_title(f"P6(+) - P6(-) at rms {RMS}", fontsize=10)
+    axes[2].set_xlabel("difference; a tick is one seed")
     figure.tight_layout()
     figure.savefig(out / "superposition.svg", metadata={"Date": None})
 
