@@ -91,11 +91,19 @@ def _arms(study: _Study, node: ast.Expression) -> tuple[tr.Arm, ...]:
     value, name = study.evaluator(node, study.env, ARM), statement_text(node.span)
     if isinstance(value, Recipe) and value.kind == "sweep":
         inner = _kind(study, value.of, node)
-        label = value.of.name if isinstance(value.of, Body) else name
+        label = value.of.name if isinstance(value.of, Body) else _swept(node, name)
         return tuple(
             tr.Arm(f"{label} x {dose:g}", tr.Dosed(inner, dose), node.span) for dose in value.doses
         )
     return (tr.Arm(name, _kind(study, value, node), node.span),)
+
+
+def _swept(node: ast.Expression, otherwise: str) -> str:
+    """Return as written what a sweep is of: its first argument."""
+    if not isinstance(node, ast.Call) or not node.arguments:
+        return otherwise
+    first = node.arguments[0]
+    return otherwise if isinstance(first, ast.Named) else statement_text(first.span)
 
 
 def _kind(study: _Study, value: Value | None, node: ast.Expression) -> tr.ArmKind:
@@ -128,16 +136,18 @@ def _kind(study: _Study, value: Value | None, node: ast.Expression) -> tr.ArmKin
 def _pattern(study: _Study, body: Body) -> WeightPattern:
     """Return a pattern that an arm names, or calls with arguments of its own."""
     known = study.known.get(body.name)
-    if known is not None and body.origin is None:
+    # An instance has a name of its own: its arguments are given there, not here.
+    called = body.origin if body.name == body.symbol.name else None
+    if known is not None and called is None:
         return known
     pattern, problems = lower_pattern(study.evaluator, body)
     study.problems.extend(problems)
     if pattern is None:
         raise LoweringError(None)
-    if body.origin is None:
+    if called is None:
         return pattern
     # It is called with arguments here, and its output needs a name of its own.
-    return evolve(pattern, name=re.sub(r"[^A-Za-z0-9.]+", "_", body.origin.text).strip("_"))
+    return evolve(pattern, name=re.sub(r"[^A-Za-z0-9.]+", "_", called.text).strip("_"))
 
 
 def _seeds(study: _Study, node: ast.Expression) -> tuple[int, ...]:

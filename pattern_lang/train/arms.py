@@ -1,8 +1,9 @@
 """The weights of each arm of a study: a pattern's own, and controls made from them.
 
 Controls are as far from 1 as the weights that they are of, in root mean square, have mean 1 and no
-weight below 0. What is random in them depends on the arm and the seed of the run, so that an
-average over seeds is one over permutations and directions too.
+weight below 0. What is random in them depends on the control and the seed of the run, so that an
+average over seeds is one over permutations and directions too. It does not depend on doses: all
+doses of one sweep go along the same direction, so that plus and minus are opposites.
 """
 
 from collections.abc import Mapping
@@ -62,7 +63,7 @@ def _weights(
         found = _weights(of, arm, seed, solved, inputs, model)
         return np.ones(inputs.units.count) if found is None else found
 
-    random = np.random.default_rng(seed_of("arm", arm.name, seed))
+    random = np.random.default_rng(seed_of("arm", _drawn_for(kind), seed))
     match kind:
         case Base():
             return None
@@ -94,6 +95,20 @@ def permuted_among(weights: _Vector, groups: _Vector, random: np.random.Generato
         own = np.flatnonzero(groups == value)
         found[own] = weights[random.permutation(own)]
     return found
+
+
+def _drawn_for(kind: ArmKind) -> str:
+    """Return what the randomness of an arm depends on beside the seed: it, without any doses."""
+    match kind:
+        case Steered(pattern=pattern):
+            return pattern.name
+        case Shuffled(arm=of):
+            return f"shuffled({_drawn_for(of)})"
+        case RandomDirection(arm=of):
+            return f"random_direction({_drawn_for(of)})"
+        case Dosed(arm=of):
+            return _drawn_for(of)
+    return ""  # nothing else draws
 
 
 def distance(weights: _Vector) -> float:

@@ -131,3 +131,34 @@ def test_a_slope_through_zero() -> None:
     assert found is not None
     assert found.mean == pytest.approx(1.0)
     assert slope([0.0], np.ones((1, 3))) is None
+
+
+def test_doses_of_one_direction_are_opposites(project: Path, pat: Pat) -> None:
+    controls = "random_direction(steer), sweep(random_direction(steer), dose: [-1, 1])"
+    controls += ", shuffled(steer), sweep(shuffled(steer), dose: [-1])"
+    changed(project / "spec.pat", "base, steer", f"base, steer, {controls}")
+    changed(project / "spec.pat", "0..2", "0..1")
+    changed(project / "spec.pat", "steps: 60", "steps: 2")
+    status, said = pat("study", "spec.pat", "--jobs", 1)
+    assert status == 0, said
+    table = pq.read_table(project / "build/one/results.parquet").to_pylist()
+    last = [row for row in table if row["step"] == 2]
+    by_arm = {row["arm"]: row["value"] for row in last if row["measure"] == last[0]["measure"]}
+    base = by_arm["base"]
+    moved = {arm: value - base for arm, value in by_arm.items() if arm != "base"}
+    assert moved["random_direction(steer) x 1"] == moved["random_direction(steer)"] != 0
+    for control in ("random_direction(steer)", "shuffled(steer)"):
+        assert moved[f"{control} x -1"] == pytest.approx(-moved[control], rel=0.1)
+
+
+def test_an_instance_is_an_arm_under_its_own_name(project: Path, pat: Pat) -> None:
+    file = project / "spec.pat"
+    changed(file, "pattern steer {", "pattern make(most: Real) {")
+    text = file.read_text()
+    file.write_text(text.replace("study one", "pattern steer = make(most: 4)\n\nstudy one"))
+    changed(file, "0..2", "0..1")
+    status, said = pat("study", "spec.pat", "--jobs", 1)
+    assert status == 0, said
+    fixed = json.loads((project / "build/one/study.json").read_text())
+    assert list(fixed["patterns"]) == ["steer"]
+    assert (project / "build/steer/plan.json").is_file()
