@@ -26,7 +26,9 @@ observable normal_loss = loss(base, on: normal)
 observable hard_loss = loss(base, on: hard)
 
 ## Accuracy in percent. On test rows, which neither training nor the goals see.
-def right(network: Model, rows: Data) -> Observable = python("metrics.py:accuracy", network, on: rows)
+def right(network: Model, rows: Data) -> Observable = python(
+    "metrics.py:accuracy", network, on: rows
+)
 
 rules careful(w: Weights) {
   hold     easy_loss within 1 sd
@@ -69,17 +71,16 @@ pattern closed {
 ## The goal with its sign flipped. That far up is out of reach: two thirds of it.
 pattern flipped {
   reweight train per sample as w
-  raise    hard_loss by 2/3 * dose
+  raise    hard_loss by 2 / 3 * dose
   apply    careful(w)
   estimate chains()
 }
 
 ## Settings and doses were fixed on seeds 0 to 3; these seeds are fresh.
 study debias {
-  arms     base, steer, closed, flipped,
-           shuffled(steer), shuffled(steer, among: row.cue_agrees), random_direction(steer),
-           heuristic(row.cue_agrees == 0, like: steer),
-           sweep(steer, dose: [-1, -0.5, -0.3, -0.1, 0.1, 0.3, 0.5, 1.5])
+  arms     base, steer, closed, flipped, shuffled(steer), shuffled(steer, among: row.cue_agrees), random_direction(steer), heuristic(row.cue_agrees == 0, like: steer), sweep(
+      steer, dose: [-1, -0.5, -0.3, -0.1, 0.1, 0.3, 0.5, 1.5]
+  )
   seeds    100..112
   using    adam(lr: 2e-3, steps: 600, batch: 128)
   measure  right(base, test_easy), right(base, test_normal), right(base, test_hard)
@@ -90,16 +91,20 @@ study wider {
   arms     base, steer, shuffled(steer), heuristic(row.cue_agrees == 0, like: steer)
   seeds    100..108
   using    adam(lr: 2e-3, steps: 600, batch: 128, network: wide)
-  measure  right(wide, test_easy), right(wide, test_normal), right(wide, test_hard),
-           loss(wide, on: easy), loss(wide, on: normal), loss(wide, on: hard)
+  measure  right(wide, test_easy), right(
+      wide, test_normal
+  ), right(wide, test_hard), loss(wide, on: easy), loss(wide, on: normal), loss(wide, on: hard)
 }
 
 study narrower {
   arms     base, steer, shuffled(steer), heuristic(row.cue_agrees == 0, like: steer)
   seeds    100..108
   using    adam(lr: 2e-3, steps: 600, batch: 128, network: narrow)
-  measure  right(narrow, test_easy), right(narrow, test_normal), right(narrow, test_hard),
-           loss(narrow, on: easy), loss(narrow, on: normal), loss(narrow, on: hard)
+  measure  right(narrow, test_easy), right(
+      narrow, test_normal
+  ), right(narrow, test_hard), loss(narrow, on: easy), loss(
+      narrow, on: normal
+  ), loss(narrow, on: hard)
 }
 
 study momentum {
@@ -111,8 +116,9 @@ study momentum {
 
 ## Run by splits.py on other splits of the images.
 study splits {
-  arms     base, steer, flipped, shuffled(steer), shuffled(steer, among: row.cue_agrees),
-           heuristic(row.cue_agrees == 0, like: steer)
+  arms     base, steer, flipped, shuffled(steer), shuffled(steer, among: row.cue_agrees), heuristic(
+      row.cue_agrees == 0, like: steer
+  )
   seeds    100..103
   using    adam(lr: 2e-3, steps: 600, batch: 128)
   measure  right(base, test_easy), right(base, test_normal), right(base, test_hard)
