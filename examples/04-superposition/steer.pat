@@ -41,13 +41,9 @@ pattern A6 = coefficient(up: fives, down: sixes, held: true, nbeta: 6000)
 pattern B6 = coefficient(up: fives, down: sixes, held: false, nbeta: 6000)
 
 study polygon {
-  arms     base,
-           sweep(F, dose: [-2, -1, 1, 2]), sweep(A, dose: [-1, 1]), sweep(B, dose: [-1, 1]),
-           sweep(F6, dose: [-4, -2, -1, 1, 2, 4]), sweep(A6, dose: [-1, 1]),
-           sweep(B6, dose: [-1, 1]),
-           sweep(random_direction(F), dose: [-4, -1, 1, 4]), sweep(shuffled(F), dose: [-1, 1]),
-           sweep(heuristic(row.feature == 5, like: F), dose: [-1, 1]),
-           sweep(heuristic(row.strength, like: F), dose: [-1, 1])
+  arms     base, sweep(F, dose: [-2, -1, 1, 2]), sweep(A, dose: [-1, 1]), sweep(B, dose: [-1, 1]), sweep(F6, dose: [-4, -2, -1, 1, 2, 4]), sweep(A6, dose: [-1, 1]), sweep(B6, dose: [-1, 1]), sweep(random_direction(F), dose: [-4, -1, 1, 4]), sweep(shuffled(F), dose: [-1, 1]), sweep(
+      heuristic(row.feature == 5, like: F), dose: [-1, 1]
+  ), sweep(heuristic(row.strength, like: F), dose: [-1, 1])
   seeds    0..20
   using    adam(lr: 2e-2, steps: 400, batch: 120, network: many)
   measure  python("metrics.py:quadrilaterals")
