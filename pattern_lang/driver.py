@@ -295,7 +295,9 @@ def train_folder(
 
     plan = open_plan(path)
     file = find_spec(plan, spec_file)
-    source = SourceFile(str(file), file.read_text(encoding="utf-8"))
+    text = FileBundle().read(str(file))
+    assert text is not None  # it was found by its digest
+    source = SourceFile(str(file), text)
     spec = read_spec(source, FileBundle(tuple(search)), plan.parameters, using)
     choose_patterns(spec, plan.pattern)
     into = out or plan.folder / "train"

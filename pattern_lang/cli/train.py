@@ -16,7 +16,9 @@ if TYPE_CHECKING:
 @click.argument("plan", type=click.Path())
 @click.option("--using", metavar="EXPR", help="An optimizer, such as 'adamw(lr: …, steps: …)'.")
 @click.option("--study", metavar="S", help="Train as this study of the spec says.")
-@click.option("--seed", type=click.IntRange(0), default=0, show_default=True, help="The seed.")
+@click.option(
+    "--seed", type=click.IntRange(0, 2**63 - 1), default=0, show_default=True, help="The seed."
+)
 @click.option("--compare", is_flag=True, help="Train without weights too; show realised shifts.")
 @click.option("-o", "--out", metavar="DIR", help="Where to write; `train` beside the plan if not.")
 @click.option("--spec", metavar="FILE", help="The spec of the plan, where it is not found.")

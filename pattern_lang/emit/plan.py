@@ -23,14 +23,13 @@ from pattern_lang.ir.susceptibility import Estimate
 PLAN_SCHEMA = "pattern-lang/plan/1"
 
 
-def requested_number(outcome: GoalOutcome) -> float | None:
+def requested_number(kind: str, lower: float | None, upper: float | None) -> float | None:
     """Return the one number that was asked for, with its sign, in the observable's unit.
 
     `shift` and `raise` by Q give Q, `lower` by Q gives -Q, `hold` within Q gives Q; a constraint
     gives the side that is closed, and None when it is a range of two different ends.
     """
-    lower, upper = outcome.requested
-    if outcome.kind == "hold":
+    if kind == "hold":
         return upper if upper is not None else lower
     if lower is None:
         return upper
@@ -46,7 +45,7 @@ def outcome_document(outcome: GoalOutcome) -> dict[str, Any]:
         "kind": outcome.kind,
         "observable": outcome.observable,
         "unit": outcome.unit,
-        "requested": requested_number(outcome),
+        "requested": requested_number(outcome.kind, lower, upper),
         "lower": lower,
         "upper": upper,
         "predicted": outcome.predicted,

@@ -42,7 +42,9 @@ def optimizer(
             if not holds(value.real):
                 raise LoweringError(_outside(f"`{name}`", condition, written[name]))
     _check_betas(values, written)
-    if values.get("nesterov") is True and "momentum" not in values:
+    momentum = values.get("momentum")
+    still = not (isinstance(momentum, Num) and momentum.real > 0)
+    if values.get("nesterov") is True and still:
         raise LoweringError(_outside("`nesterov`", "with a `momentum`", written["nesterov"]))
     own = {name: value for name, value in values.items() if name not in OF_THE_RUN} | dict(extra)
     network, clip = values.get("network"), values.get("clip")

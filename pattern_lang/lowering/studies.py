@@ -1,7 +1,8 @@
 """From the items of a study to its arms, seeds, optimizer and measures."""
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
+from hashlib import sha256
 from typing import TypeVar
 
 from attrs import define, evolve, field
@@ -30,6 +31,7 @@ from pattern_lang.semantics.types import ARM, OPTIMIZER, ObservableType
 from pattern_lang.syntax import ast
 
 DEFAULT_SEEDS = tuple(range(5))
+MOST_SEED = 2**63  # what generators of random numbers take
 _T = TypeVar("_T")
 
 
@@ -146,8 +148,21 @@ def _pattern(study: _Study, body: Body) -> WeightPattern:
         raise LoweringError(None)
     if called is None:
         return pattern
-    # It is called with arguments here, and its output needs a name of its own.
-    return evolve(pattern, name=re.sub(r"[^A-Za-z0-9.]+", "_", called.text).strip("_"))
+    return evolve(pattern, name=_called(called.text, study.known))
+
+
+def _called(text: str, known: Collection[str]) -> str:
+    """Return a name for the output of a pattern that is called in a study: other calls have others.
+
+    Signs count, `steer(sign: -1)` is not `steer(sign: +1)`; what still reads alike is told apart by
+    a few letters of its digest.
+    """
+    written = "".join(text.split())
+    plain = re.sub(r"[^A-Za-z0-9.+-]+", "_", written).strip("_")
+    exact = re.fullmatch(r"\w+\(\w+:[+-]?[\w.]+\)", written) is not None
+    if exact and plain not in known:
+        return plain
+    return f"{plain}-{sha256(written.encode()).hexdigest()[:6]}"
 
 
 def _seeds(study: _Study, node: ast.Expression) -> tuple[int, ...]:
@@ -164,6 +179,8 @@ def _seeds(study: _Study, node: ast.Expression) -> tuple[int, ...]:
         raise _bad_seeds(node, "`seeds`", "one seed or more", f"`{node.span.text}` is empty")
     if min(found) < 0:
         raise _bad_seeds(node, "each seed", "0 or more", f"there is {min(found)}")
+    if found and max(found) >= MOST_SEED:
+        raise _bad_seeds(node, "each seed", "below 2^63", f"there is {max(found)}")
     twice = next((seed for seed in found if found.count(seed) > 1), None)
     if twice is not None:
         raise _bad_seeds(node, "each seed", "given once", f"{twice} is there twice")

@@ -12,6 +12,7 @@ from pattern_lang.diagnostics.catalogue.training import NothingToTrain, OtherDat
 from pattern_lang.emit.canonical import digest
 from pattern_lang.emit.read import check_files, output_folder, read_plan, read_weights
 from pattern_lang.ir.program import ONLINE
+from pattern_lang.syntax.bundle import FileBundle
 
 
 @frozen(eq=False)
@@ -86,7 +87,7 @@ def find_spec(plan: Plan, given: Path | None) -> Path:
     tried = [given] if given is not None else [Path(name), *(up / name for up in around)]
     there = [path for path in tried if path.is_file()]
     for path in there:
-        if digest(path.read_bytes()) == wanted:
+        if _spec_digest(path) == wanted:
             return path
     if there:
         reason, advice = f"and `{there[0]}` has changed since", "run `pat compile` again"
@@ -101,3 +102,12 @@ def find_spec(plan: Plan, given: Path | None) -> Path:
 def is_sound(plan: Plan) -> bool:
     """Tell whether the estimate behind a plan was found sound, of each of its posteriors."""
     return all(item.get("sound", True) for item in plan.document["diagnostics"])
+
+
+def _spec_digest(path: Path) -> str:
+    """Return the digest of a spec's text as it is read: without a mark, lines ended alike."""
+    try:
+        text = FileBundle().read(str(path))
+    except (OSError, PatternError):
+        return ""
+    return "" if text is None else digest(text.encode("utf-8", "replace"))

@@ -11,7 +11,12 @@ from attrs import evolve, frozen
 
 from pattern_lang.diagnostics import PatternError
 from pattern_lang.diagnostics.catalogue.emission import CannotWrite
-from pattern_lang.diagnostics.catalogue.training import OtherData, RunBusy, TrainingDiverged
+from pattern_lang.diagnostics.catalogue.training import (
+    NoDevice,
+    OtherData,
+    RunBusy,
+    TrainingDiverged,
+)
 from pattern_lang.emit.canonical import digest
 from pattern_lang.estimate.digests import (
     ESTIMATOR_VERSION,
@@ -113,7 +118,7 @@ def end_run(task: Task, folder: Path, means: Means, loaded: Loaded | None = None
     PatternError: what loading raises, OtherData, OtherRun, RunBusy, CannotWrite.
     """
     loaded = loaded or load(task)
-    device = torch.device(means.device or ("cuda" if torch.cuda.is_available() else "cpu"))
+    device = _device(means.device)
     keeper = Keeper(folder, _identity(task, loaded, device), means.reporter.message)
     try:
         folder.mkdir(parents=True, exist_ok=True)
@@ -129,6 +134,17 @@ def end_run(task: Task, folder: Path, means: Means, loaded: Loaded | None = None
         if found is None:
             with _threads(task, loaded.inputs, means.threads):
                 found = _train(task, loaded, device, keeper, means.reporter)
+    return found
+
+
+def _device(name: str | None) -> torch.device:
+    """Return a device that works; a GPU where there is one and none is named."""
+    try:
+        found = torch.device(name or ("cuda" if torch.cuda.is_available() else "cpu"))
+        torch.zeros(1, device=found).sum().item()
+    except (RuntimeError, AssertionError, NotImplementedError) as error:
+        reason = str(error).strip().split("\n")[0][:200]
+        raise PatternError([NoDevice(device=str(name), reason=reason)]) from error
     return found
 
 

@@ -88,7 +88,7 @@ def test_coded_escapes_everything() -> None:
 )
 def test_what_was_asked(kind: str, ends: Any, number_asked: float | None, text: str) -> None:
     goal = outcome(kind, "hard_loss", LINE, ends)
-    assert requested_number(goal) == number_asked
+    assert requested_number(goal.kind, *goal.requested) == number_asked
     assert asked(goal) == text
 
 

@@ -161,6 +161,7 @@ TESTED = {
     "PAT7014": "train/test_train_study.py::test_a_study_that_has_changed",
     "PAT7015": "train/test_train_study.py::test_patterns_on_different_units",
     "PAT7016": "train/test_train_study.py::test_a_study_of_nothing",
+    "PAT7017": "train/test_train_mistakes.py::test_devices_that_are_not_there",
     "PAT7020": "train/test_study_mistakes.py::test_an_arm_that_diverges",
     "PAT7030": "train/test_train_online.py::test_several_networks_and_checkpoints",
     "PAT7031": "train/test_train_online.py::test_a_round_that_is_lost",

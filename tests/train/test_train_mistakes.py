@@ -43,6 +43,7 @@ def test_settings_out_of_range(project: Path, pat: Pat) -> None:
         "sgd(lr: 0, steps: 10, batch: 8)",
         'sgd(lr: 0.1, steps: 10, batch: 8, start: "anywhere")',
         "sgd(lr: 0.1, steps: 10, batch: 8, nesterov: true)",
+        "sgd(lr: 0.1, steps: 10, batch: 8, momentum: 0, nesterov: true)",
         "adamw(lr: 0.1, steps: 10, batch: 8, betas: [0.9])",
     ):
         status, said = pat("train", PLAN, "--using", using)
@@ -106,3 +107,19 @@ def test_two_networks(project: Path, pat: Pat) -> None:
     using = "sgd(lr: 0.05, steps: 10, batch: 8, network: line)"
     status, said = pat("train", PLAN, "--using", using)
     assert status == 0, said
+
+
+def test_devices_that_are_not_there(project: Path, pat: Pat) -> None:
+    for device in ("nowhere", "meta", "cuda:99"):
+        status, said = pat("train", PLAN, "--device", device)
+        assert (status, "error[PAT7017]" in said) == (1, True), device
+    assert not (PLAN / "train").exists()
+
+
+def test_a_spec_whose_lines_end_otherwise_is_the_same(project: Path, pat: Pat) -> None:
+    text = (project / "spec.pat").read_bytes()
+    (project / "spec.pat").write_bytes(b"\xef\xbb\xbf" + text.replace(b"\n", b"\r\n"))
+    status, said = pat("train", PLAN, "--using", SGD)
+    assert status == 0, said
+    (project / "spec.pat").write_bytes(b"\xff\xfe")
+    assert "PAT7008" in pat("train", PLAN, "--using", SGD)[1]

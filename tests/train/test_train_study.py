@@ -8,6 +8,9 @@ import numpy as np
 import pyarrow.parquet as pq
 import pytest
 
+from pattern_lang.diagnostics import SourceFile
+from pattern_lang.driver import read_spec
+from pattern_lang.syntax.bundle import MemoryBundle
 from pattern_lang.train.arms import as_far, distance, permuted_among
 from pattern_lang.train.statistics import holm, interval, slope
 
@@ -43,6 +46,7 @@ def test_a_tiny_study(project: Path, pat: Pat) -> None:
     assert line["slope"]["low"] > 0
     assert steer["predicted"] == pytest.approx(-0.0005, rel=1e-3)
     assert steer["over_shuffled"] is not None
+    assert steer["requested"] == pytest.approx(-0.0005)
     assert by_arm["steer x -0.5"]["predicted"] == pytest.approx(0.00025, rel=1e-3)
     assert by_arm["steer x -0.5"]["lower"] == pytest.approx(0.00025)
     plan = json.loads((project / "build/steer/plan.json").read_text())
@@ -162,3 +166,21 @@ def test_an_instance_is_an_arm_under_its_own_name(project: Path, pat: Pat) -> No
     fixed = json.loads((project / "build/one/study.json").read_text())
     assert list(fixed["patterns"]) == ["steer"]
     assert (project / "build/steer/plan.json").is_file()
+
+
+def test_calls_that_differ_in_a_sign_are_two_patterns() -> None:
+    text = """edition 2026
+model m = torch("m.py:f")
+data d = python("d.py:f")
+observable o = loss(m, on: d)
+pattern p(a: Real, b: Real) { reweight d per sample as w  shift o by a * 1 nats + b * 1 nats }
+pattern q(a: Real) { reweight d per sample as w  shift o by a * 1 nats }
+study s { arms q(a: 1), q(a: -1), q(a: +1.5), p(a: 1, b: 2), p(a: 1, b: -2), q(a: 2 - 1) }
+"""
+    spec = read_spec(SourceFile("s.pat", text), MemoryBundle({"s.pat": text}), {})
+    assert not spec.has_errors
+    arms = spec.lowered.studies["s"].arms
+    names = [arm.pattern.name for arm in arms if arm.pattern is not None]
+    assert len(set(names)) == len(arms) == 6
+    assert len({name.lower() for name in names}) == 6
+    assert not any(set(name) & set('/\\:*?"<>| ') for name in names)

@@ -277,3 +277,16 @@ class RoundLost(Problem):
 
     path: str
     reason: str
+
+
+@problem
+class NoDevice(Problem):
+    """A device that is not there, or that torch does not know."""
+
+    code = "PAT7017"
+    title = "no such device"
+    message = "nothing can be trained on the device `{device}`: {reason}"
+    help = "leave `--device` out, or give one that torch has here, such as `cpu`"
+
+    device: str
+    reason: str

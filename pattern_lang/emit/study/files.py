@@ -9,8 +9,9 @@ import attrs
 
 from pattern_lang.emit.canonical import canonical_json, compact_json, plain
 from pattern_lang.emit.folder import FileSet
+from pattern_lang.emit.plan import requested_number
 from pattern_lang.emit.study.page import render_study
-from pattern_lang.ir.findings import Line, StudyFindings
+from pattern_lang.ir.findings import Line, StudyFindings, Verdict
 
 VERDICTS_SCHEMA = "pattern-lang/verdicts/1"
 RESULTS_SCHEMA = "pattern-lang/results/1"
@@ -39,13 +40,19 @@ def verdicts_document(findings: StudyFindings) -> dict[str, Any]:
             "schema": VERDICTS_SCHEMA,
             "study": findings.name,
             "registration": findings.registration,
-            "verdicts": [attrs.asdict(verdict) for verdict in findings.verdicts],
+            "verdicts": [_verdict(verdict) for verdict in findings.verdicts],
             "diverged": [attrs.asdict(item) for item in findings.diverged],
             "measures": [attrs.asdict(item) for item in findings.comparisons],
             "predicted_against_realised": [_line(line) for line in findings.lines],
         }
     )
     return document
+
+
+def _verdict(verdict: Verdict) -> dict[str, Any]:
+    """Return a verdict with the one number that was asked for, as plans have it."""
+    number = requested_number(verdict.kind, verdict.lower, verdict.upper)
+    return {**attrs.asdict(verdict), "requested": number}
 
 
 def _line(line: Line) -> dict[str, Any]:
