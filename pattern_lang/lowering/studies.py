@@ -92,8 +92,7 @@ def _arms(study: _Study, node: ast.Expression) -> tuple[tr.Arm, ...]:
     """Return the arms that one expression stands for: one, or one for each dose of a sweep."""
     value, name = study.evaluator(node, study.env, ARM), statement_text(node.span)
     if isinstance(value, Recipe) and value.kind == "sweep":
-        inner = _kind(study, value.of, node)
-        label = value.of.name if isinstance(value.of, Body) else _swept(node, name)
+        inner, label = _weighted(study, value.of, node), _swept(node, name)
         return tuple(
             tr.Arm(f"{label} x {dose:g}", tr.Dosed(inner, dose), node.span) for dose in value.doses
         )
@@ -115,13 +114,13 @@ def _kind(study: _Study, value: Value | None, node: ast.Expression) -> tr.ArmKin
         case Body():
             return tr.Steered(_pattern(study, value))
         case Recipe(kind="shuffled", of=inner, row=row):
-            return tr.Shuffled(_kind(study, inner, node), row)
+            return tr.Shuffled(_weighted(study, inner, node), row)
         case Recipe(kind="random_direction", of=inner):
-            return tr.RandomDirection(_kind(study, inner, node))
+            return tr.RandomDirection(_weighted(study, inner, node))
         case Recipe(kind="heuristic", of=inner, row=row) if row is not None:
-            return tr.Heuristic(row, _kind(study, inner, node))
+            return tr.Heuristic(row, _weighted(study, inner, node))
         case Recipe(kind="sweep", of=inner, doses=(dose,)):
-            return tr.Dosed(_kind(study, inner, node), dose)
+            return tr.Dosed(_weighted(study, inner, node), dose)
         case Recipe(kind="sweep"):
             raise LoweringError(
                 ValueOutOfRange(
@@ -133,6 +132,22 @@ def _kind(study: _Study, value: Value | None, node: ast.Expression) -> tr.ArmKin
                 )
             )
     raise AssertionError(value)
+
+
+def _weighted(study: _Study, value: Value | None, node: ast.Expression) -> tr.ArmKind:
+    """Return what a control is of, which has to have weights."""
+    found = _kind(study, value, node)
+    if tr.pattern_of(found) is not None:
+        return found
+    raise LoweringError(
+        ValueOutOfRange(
+            span=node.span,
+            name="what a control is of",
+            condition="an arm with weights",
+            value="`base` has none",
+            advice="name a pattern in its place",
+        )
+    )
 
 
 def _pattern(study: _Study, body: Body) -> WeightPattern:

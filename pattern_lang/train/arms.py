@@ -28,6 +28,7 @@ from pattern_lang.ir.training import (
     RandomDirection,
     Shuffled,
     Steered,
+    pattern_of,
 )
 from pattern_lang.train.order import seed_of
 
@@ -72,14 +73,14 @@ def _weights(
         case Shuffled(arm=of, among=None):
             return random.permutation(inner(of))
         case Shuffled(arm=of, among=row):
-            groups = _unit_values(row, _reweight_of(kind), inputs, model)
+            groups = _unit_values(row, arm, _reweight_of(kind), inputs, model)
             return permuted_among(inner(of), groups, random)
         case RandomDirection(arm=of):
             own = inner(of)
             return as_far(random.normal(size=len(own)), distance(own))
         case Heuristic(row=row, like=of):
             reweight = _reweight_of(kind)
-            values = _unit_values(row, reweight, inputs, model)
+            values = _unit_values(row, arm, reweight, inputs, model)
             if np.ptp(values) == 0 or not np.isfinite(values).all():
                 reason = "is the same for every unit" if np.isfinite(values).all() else "has NaN"
                 raise PatternError([NoHeuristic(span=arm.origin, arm=arm.name, reason=reason)])
@@ -143,14 +144,14 @@ def as_far(direction: _Vector, wanted: float) -> _Vector:
 
 
 def _reweight_of(kind: ArmKind) -> Reweight:
-    from pattern_lang.ir.training import pattern_of
-
     pattern = pattern_of(kind)
-    assert pattern is not None  # an arm is like one with a pattern, or there is nothing to match
+    assert pattern is not None  # controls of the base arm are refused when a study is read
     return pattern.queries.reweight
 
 
-def _unit_values(row: object, reweight: Reweight, inputs: Inputs, model: ModelSource) -> _Vector:
+def _unit_values(
+    row: object, arm: Arm, reweight: Reweight, inputs: Inputs, model: ModelSource
+) -> _Vector:
     """Return a row expression or predicate for each unit: the mean over its entries."""
     data = reweight.data
     table, kept = inputs.tables[data.base], inputs.kept[data]
@@ -160,8 +161,10 @@ def _unit_values(row: object, reweight: Reweight, inputs: Inputs, model: ModelSo
         try:
             values = numbers(row, table.scalars)
         except (UnknownFieldError, RowTypeError) as error:
-            reason = str(error)
-            raise PatternError([NoHeuristic(span=error.origin, arm="", reason=reason)]) from error
+            reason = f"cannot be worked out, as {error}"
+            raise PatternError(
+                [NoHeuristic(span=error.origin or arm.origin, arm=arm.name, reason=reason)]
+            ) from error
     else:
         assert isinstance(row, Predicate)
         values = holds(row, table, reweight.origin).astype(np.float64)

@@ -56,7 +56,8 @@ def seeds() -> list[object]:
 def test_two_budgets_at_once(seed: int) -> None:
     made = drawn(seed)
     if made is None:
-        return
+        assert seed not in FEW
+        pytest.skip("these budgets leave no program")
     draw, best = made
     solution = solve_pattern(*pattern_of(draw))
     assert solution.status == "optimal"

@@ -136,8 +136,7 @@ def test_where_nothing_can_be_written(project: Path, pat: Pat) -> None:
     FOLDER.mkdir(parents=True)
     (FOLDER / "runs").write_text("a file where a folder should be")
     status, said = study(pat)
-    assert (status, "PAT6" in said) != (0, False), said
-    assert "Traceback" not in said
+    assert (status, "error[PAT6005]" in said, "Traceback" in said) == (1, True, False), said
 
 
 def test_what_user_code_prints_is_not_in_the_way(project: Path, pat: Pat) -> None:

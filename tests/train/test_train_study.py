@@ -97,6 +97,26 @@ def test_a_heuristic_that_says_nothing(project: Path, pat: Pat) -> None:
     assert (status, "error[PAT7012]" in said) == (1, True)
 
 
+@pytest.mark.parametrize(
+    "arm", ["shuffled(base)", "heuristic(row.y, like: base)", "sweep(base, dose: [0.5, 1])"]
+)
+def test_a_control_of_nothing(project: Path, pat: Pat, arm: str) -> None:
+    changed(project / "spec.pat", "base, steer", f"base, steer, {arm}")
+    status, said = pat("check", "spec.pat")
+    assert (status, "error[PAT2010]" in said) == (1, True), said
+
+
+def test_a_heuristic_of_a_field_that_is_not_there(project: Path, pat: Pat) -> None:
+    arm = "heuristic(row.z + 1, like: steer)"
+    changed(project / "spec.pat", "base, steer", f"base, steer, {arm}")
+    status, said = pat("study", "spec.pat")
+    assert (status, f"error[PAT7012]: no weights can follow the row value of `{arm}`" in said) == (
+        1,
+        True,
+    ), said
+    assert "no field `z`" in said
+
+
 @pytest.mark.parametrize("wanted", [0.01, 0.3, 1.0])
 def test_controls_are_as_far_from_one(wanted: float) -> None:
     direction = np.random.default_rng(0).normal(size=500) + 3
@@ -175,12 +195,13 @@ data d = python("d.py:f")
 observable o = loss(m, on: d)
 pattern p(a: Real, b: Real) { reweight d per sample as w  shift o by a * 1 nats + b * 1 nats }
 pattern q(a: Real) { reweight d per sample as w  shift o by a * 1 nats }
-study s { arms q(a: 1), q(a: -1), q(a: +1.5), p(a: 1, b: 2), p(a: 1, b: -2), q(a: 2 - 1) }
+study s { arms q(a: 1), q(a: -1), q(a: +1.5), p(a: 1, b: 2), p(a: 1, b: -2), q(a: 2 - 1),
+  sweep(q(a: 3), dose: [0.5]), sweep(q(a: -3), dose: [0.5]) }
 """
     spec = read_spec(SourceFile("s.pat", text), MemoryBundle({"s.pat": text}), {})
     assert not spec.has_errors
     arms = spec.lowered.studies["s"].arms
     names = [arm.pattern.name for arm in arms if arm.pattern is not None]
-    assert len(set(names)) == len(arms) == 6
-    assert len({name.lower() for name in names}) == 6
+    assert len(set(names)) == len(arms) == 8
+    assert len({name.lower() for name in names}) == 8
     assert not any(set(name) & set('/\\:*?"<>| ') for name in names)

@@ -166,7 +166,7 @@ class NoHeuristic(Problem):
     code = "PAT7012"
     title = "no weights from this row value"
     message = "no weights can follow the row value of `{arm}`: it {reason}"
-    label = "the same weight for every unit"
+    label = "no number for each unit that tells units apart"
     help = "use a number, or a predicate, that differs between rows"
 
     arm: str
